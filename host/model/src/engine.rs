@@ -1,0 +1,406 @@
+//! The port behind which engines live. `sandbox` implements it with components; core knows nothing else of them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::{Map, Value};
+
+use crate::mount::MountView;
+use crate::request::Operation;
+use crate::route::Description;
+use crate::view::{Changes, View};
+use crate::{Error, Result, SecretText};
+
+/// Where built-in and registered engines are found, by type (`kv`, `database`).
+#[async_trait]
+pub trait Catalog: Send + Sync {
+    /// The engine of this type, loaded if it was not yet.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Unavailable`] where the component does not load.
+    async fn engine(&self, kind: &str) -> Result<Option<Arc<dyn Engine>>>;
+    /// The types that can be mounted, sorted.
+    fn kinds(&self) -> Vec<String>;
+}
+
+/// One engine build: a component with its sandbox policy. Serves any number of mounts.
+#[async_trait]
+pub trait Engine: Send + Sync {
+    /// Hex SHA-256 of the component.
+    fn digest(&self) -> &str;
+
+    /// Routes, kinds and formats for a mount with these options. Cached.
+    async fn describe(&self, options: &[(String, String)]) -> Result<Arc<Description>>;
+
+    /// Reads the backend's address out of an authorized configuration write, as the sandbox policy (and only it) says.
+    /// None: this route and these fields name no address.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Invalid`], naming the field.
+    fn target(&self, route: &str, fields: &Map<String, Value>) -> Result<Option<NewTarget>>;
+
+    /// One request. With `gate`, the engine's existence check runs first, in the same instance and transaction.
+    async fn handle(
+        &self,
+        call: Call,
+        request: EngineRequest,
+        gate: Option<&dyn ExistsGate>,
+    ) -> Result<Done<Outcome>, CallError>;
+
+    /// Makes the credential of a durable intent.
+    async fn create(&self, call: Call, lease: EngineLease, carry: SecretText) -> Result<Done<Issued>, CallError>;
+
+    /// Extends it in the backend.
+    async fn renew(&self, call: Call, lease: EngineLease) -> Result<Done<Renewed>, CallError>;
+
+    /// Ends credentials: one answer each, in order.
+    async fn revoke(
+        &self,
+        call: Call,
+        leases: Vec<EngineLease>,
+    ) -> Result<Vec<Result<Ended, Failure>>, CallError>;
+
+    /// A new root secret; no effect.
+    async fn propose(&self, call: Call, slot: &str, current: &SecretText) -> Result<SecretText, CallError>;
+
+    /// Makes the backend accept it.
+    async fn apply(
+        &self,
+        call: Call,
+        slot: &str,
+        current: &SecretText,
+        candidate: &SecretText,
+    ) -> Result<(), CallError>;
+
+    /// Logs in with it anew.
+    async fn prove(&self, call: Call, slot: &str, secret: &SecretText) -> Result<(), CallError>;
+
+    /// Brings the mount's entries to the current format.
+    async fn migrate(&self, call: Call, stored_format: u32) -> Result<Done<()>, CallError>;
+}
+
+/// Asked between the existence check and the request itself.
+pub trait ExistsGate: Send + Sync {
+    /// Whether the request may go on, now that it is known whether it creates.
+    ///
+    /// # Errors
+    /// Usually [`Error::permission_denied`].
+    fn decide(&self, exists: bool) -> Result<()>;
+}
+
+/// Everything that a call may use besides its arguments.
+#[derive(Clone)]
+pub struct Call {
+    /// Of the client's request, or of the job.
+    pub request_id: String,
+    /// The mount.
+    pub mount: Arc<MountView>,
+    /// Who asks; none in the host's own calls.
+    pub caller: Option<Caller>,
+    /// The mount's committed entries.
+    pub view: Arc<dyn View>,
+    /// What operators keep outside of the mount.
+    pub services: Arc<dyn Services>,
+    /// Opens the network and the slot of one backend.
+    pub backend: Option<BackendAccess>,
+    /// The host ends the call then.
+    pub deadline: Duration,
+    /// Which reserve of instances it draws on.
+    pub lane: Lane,
+    /// Texts that must not appear in any message of this call.
+    pub secrets: Vec<SecretText>,
+}
+
+/// Who asks.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// Stable for one token, different between mounts.
+    pub fingerprint: String,
+    /// Of the token.
+    pub display_name: String,
+}
+
+/// Which reserve a call draws on: revocations never wait behind requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lane {
+    /// A client waits.
+    Serve,
+    /// Something must be taken back.
+    Revoke,
+}
+
+/// What operators keep outside of the mount.
+#[async_trait]
+pub trait Services: Send + Sync {
+    /// A password by the named policy, or by the default one.
+    ///
+    /// # Errors
+    /// A text for the engine.
+    async fn generate_password(&self, policy: Option<&str>) -> Result<SecretText, String>;
+}
+
+/// The network and the slot of one backend.
+#[derive(Clone, Debug)]
+pub struct BackendAccess {
+    /// As the route or the plan named it.
+    pub name: String,
+    /// Where it is, if a configuration named an address.
+    pub target: Option<Target>,
+    /// What may be reached.
+    pub grants: Vec<Grant>,
+    /// The slot's secret, JSON text.
+    pub secret: Option<SecretText>,
+}
+
+/// Where a backend is.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Target {
+    /// Grows with every change of the address.
+    pub generation: u64,
+    /// A name or an address, lower case.
+    pub host: String,
+    /// TCP.
+    pub port: u16,
+    /// The field as written, without a literal password.
+    pub location: String,
+}
+
+/// What [`Engine::target`] read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewTarget {
+    /// The configuration field that named it.
+    pub field: String,
+    /// A name or an address, lower case.
+    pub host: String,
+    /// TCP.
+    pub port: u16,
+    /// The field as written, without a literal password.
+    pub location: String,
+    /// The fields that must come again in the same request when host or port change (`password`).
+    pub secret_fields: Vec<String>,
+}
+
+/// One hole in a compartment: TCP to one host and port.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+pub struct Grant {
+    /// A name or a literal address, lower case.
+    pub host: String,
+    /// TCP.
+    pub port: u16,
+    /// Where it came from.
+    pub origin: GrantOrigin,
+}
+
+/// Where a grant came from. What is shut for derived grants stays open for an operator's explicit word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GrantOrigin {
+    /// The engine's sandbox policy.
+    Policy,
+    /// An authorized configuration write.
+    Derived,
+    /// `-egress` on the mount.
+    Operator,
+}
+
+/// A request for an engine.
+#[derive(Clone, Debug)]
+pub struct EngineRequest {
+    /// Create or update is settled by the existence check.
+    pub operation: Operation,
+    /// Below the mount.
+    pub path: String,
+    /// The pattern that matched.
+    pub route: String,
+    /// What it captured.
+    pub params: Vec<(String, String)>,
+    /// JSON text of an object.
+    pub fields: String,
+}
+
+/// A call's result with what it changed.
+#[derive(Debug)]
+pub struct Done<T> {
+    /// The result.
+    pub value: T,
+    /// To be committed with the row that the result makes.
+    pub changes: Changes,
+}
+
+/// What a request comes to.
+#[derive(Debug)]
+pub enum Outcome {
+    /// Answer now.
+    Reply(Reply),
+    /// Make this credential.
+    Issue(Plan),
+    /// Rotate the secret in this slot.
+    Rotate(String),
+}
+
+/// A finished answer.
+#[derive(Debug, Default)]
+pub struct Reply {
+    /// JSON text of `data`; none: nothing.
+    pub data: Option<String>,
+    /// In place of the usual one.
+    pub status: Option<u16>,
+    /// For the client.
+    pub warnings: Vec<String>,
+    /// Without a lease.
+    pub lease_duration: Option<u64>,
+    /// True where the body was a listing.
+    pub is_listing: bool,
+}
+
+/// A credential to be made.
+#[derive(Debug)]
+pub struct Plan {
+    /// One of the description's kinds.
+    pub kind: String,
+    /// For people.
+    pub role: String,
+    /// Where it will live.
+    pub backend: String,
+    /// The exact name.
+    pub object: String,
+    /// Private to the engine.
+    pub handle: Handle,
+    /// For `create`, never stored.
+    pub carry: SecretText,
+    /// Wishes.
+    pub ttl: TtlWish,
+}
+
+/// What the engine remembers of a lease.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Handle {
+    /// Of `data`.
+    pub format: u32,
+    /// JSON text.
+    pub data: String,
+}
+
+/// What the engine would like.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct TtlWish {
+    /// Seconds.
+    pub ttl: Option<u64>,
+    /// Seconds.
+    pub max_ttl: Option<u64>,
+    /// May be renewed.
+    pub renewable: bool,
+}
+
+/// A lease as an engine sees it.
+#[derive(Clone, Debug)]
+pub struct EngineLease {
+    /// The whole id.
+    pub id: String,
+    /// One of the description's kinds.
+    pub kind: String,
+    /// For people.
+    pub role: String,
+    /// Where it lives.
+    pub backend: String,
+    /// Its exact name.
+    pub object: String,
+    /// Private to the engine.
+    pub handle: Handle,
+    /// What is written onto the object.
+    pub stamp: String,
+    /// Unix seconds.
+    pub issued_at: u64,
+    /// Unix seconds.
+    pub expires_at: u64,
+    /// Unix seconds; absolute.
+    pub not_after: u64,
+    /// The create was seen to have succeeded.
+    pub confirmed: bool,
+}
+
+/// A credential that was made.
+#[derive(Debug)]
+pub struct Issued {
+    /// For the client, JSON text of an object.
+    pub data: SecretText,
+    /// For the client.
+    pub warnings: Vec<String>,
+    /// In place of the plan's.
+    pub handle: Option<Handle>,
+}
+
+/// A credential that was renewed.
+#[derive(Debug, Default)]
+pub struct Renewed {
+    /// In place of the lease's.
+    pub handle: Option<Handle>,
+    /// For the client.
+    pub warnings: Vec<String>,
+}
+
+/// How a revocation ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// It was there and is gone.
+    Removed,
+    /// It was not there, seen by a positive query.
+    Absent,
+}
+
+/// Why an engine said no. See `wit/types.wit`, `cause`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Cause {
+    /// The client's input.
+    Invalid,
+    /// The backend refused the engine's credential.
+    Denied,
+    /// Does not exist.
+    Missing,
+    /// Somebody else's.
+    Conflict,
+    /// No answer.
+    Unreachable,
+    /// Said no.
+    Refused,
+    /// Later.
+    Throttled,
+    /// Something depends on it.
+    Dependent,
+    /// No such ability.
+    Unsupported,
+    /// The engine's fault.
+    Internal,
+}
+
+/// A failure that the guest saw coming. The message is already redacted and cut.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// What the host acts on.
+    pub cause: Cause,
+    /// For the client.
+    pub message: String,
+    /// Seconds.
+    pub retry_after: Option<u64>,
+    /// Certainly nothing was made, and nothing will appear.
+    pub untouched: bool,
+}
+
+/// A call that did not return a result.
+#[derive(Debug)]
+pub enum CallError {
+    /// The guest answered with a failure.
+    Failure(Failure),
+    /// A trap, a deadline, a broken promise of the contract: the outcome is unknown. Names engine and mount.
+    Fault(Error),
+    /// The host's own trouble, or a gate that said no; the guest did nothing that lasts.
+    Host(Error),
+}
+
+impl From<Error> for CallError {
+    fn from(error: Error) -> Self {
+        Self::Host(error)
+    }
+}

@@ -1,0 +1,20 @@
+//! The nouns of the server and the ports between its layers. No I/O, no HTTP, no SQL, no wasm.
+
+pub mod clock;
+pub mod duration;
+pub mod engine;
+pub mod error;
+pub mod fields;
+pub mod ids;
+pub mod mount;
+pub mod request;
+pub mod response;
+pub mod route;
+pub mod secret;
+pub mod view;
+
+pub use clock::{Clock, SystemClock, Timestamp};
+pub use error::{Error, ErrorKind, Result};
+pub use request::{Operation, Request};
+pub use response::{AuthInfo, LeaseInfo, Response, WrapInfo};
+pub use secret::SecretText;
