@@ -27,6 +27,8 @@ pub trait View: Send + Sync {
     async fn scan(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<Entry>>;
     /// The names directly below `prefix`, folders once and with a slash; greater than `after`, sorted, at most `limit`.
     async fn list(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<String>>;
+    /// How many entries lie below `prefix` at any depth, and the largest version among them (0: none).
+    async fn range(&self, prefix: &str) -> Result<(i64, Version)>;
 }
 
 /// What a call read and wrote. Committed by the host together with the row that the call's outcome makes.
