@@ -1,0 +1,96 @@
+//! What a context needs of its host, and the real host behind the contract's imports.
+
+use std::time::{Duration, SystemTime};
+
+use crate::__bindings::issuance::cofferdam::engine::slots;
+use crate::__bindings::secrets::cofferdam::engine::{call, caller, log, policies, storage};
+use crate::types::{Entry, Identity, Level, MountInfo, Target};
+
+/// The imports of every engine. Tests put a fake in its place.
+#[expect(missing_docs, reason = "each method is one function of the contract, documented there")]
+pub trait Host {
+    fn mount(&self) -> MountInfo;
+    fn target(&self) -> Option<Target>;
+    fn remaining(&self) -> Duration;
+    fn caller(&self) -> Option<Identity>;
+    fn get(&self, key: &str) -> Option<Vec<u8>>;
+    fn put(&self, key: &str, value: &[u8]);
+    fn delete(&self, key: &str);
+    fn list(&self, prefix: &str, after: Option<&str>, limit: u32) -> Vec<String>;
+    fn scan(&self, prefix: &str, after: Option<&str>, limit: u32) -> Vec<Entry>;
+    fn generate_password(&self, policy: Option<&str>) -> Result<String, String>;
+    fn log(&self, level: Level, message: &str);
+    /// The clock, which the contract leaves to `wasi:clocks`.
+    fn now(&self) -> SystemTime;
+}
+
+/// The import that only engines with credentials have.
+#[expect(missing_docs, reason = "each method is one function of the contract, documented there")]
+pub trait Slots {
+    fn slot(&self, name: &str) -> Option<String>;
+    fn put_slot(&self, name: &str, secret: &str);
+}
+
+/// The host that the component was loaded by.
+pub(crate) struct Imports;
+
+impl Host for Imports {
+    fn mount(&self) -> MountInfo {
+        call::mount()
+    }
+
+    fn target(&self) -> Option<Target> {
+        call::target()
+    }
+
+    fn remaining(&self) -> Duration {
+        Duration::from_millis(call::remaining_millis())
+    }
+
+    fn caller(&self) -> Option<Identity> {
+        caller::who()
+    }
+
+    fn get(&self, key: &str) -> Option<Vec<u8>> {
+        storage::get(key)
+    }
+
+    fn put(&self, key: &str, value: &[u8]) {
+        storage::put(key, value);
+    }
+
+    fn delete(&self, key: &str) {
+        storage::delete(key);
+    }
+
+    fn list(&self, prefix: &str, after: Option<&str>, limit: u32) -> Vec<String> {
+        storage::list(prefix, after, limit)
+    }
+
+    fn scan(&self, prefix: &str, after: Option<&str>, limit: u32) -> Vec<Entry> {
+        storage::scan(prefix, after, limit)
+    }
+
+    fn generate_password(&self, policy: Option<&str>) -> Result<String, String> {
+        policies::generate_password(policy)
+    }
+
+    fn log(&self, level: Level, message: &str) {
+        log::emit(level, message);
+    }
+
+    fn now(&self) -> SystemTime {
+        SystemTime::now()
+    }
+}
+
+// A function that is never called is not imported: only contexts with slots hold this implementation.
+impl Slots for Imports {
+    fn slot(&self, name: &str) -> Option<String> {
+        slots::get(name)
+    }
+
+    fn put_slot(&self, name: &str, secret: &str) {
+        slots::put(name, secret);
+    }
+}
