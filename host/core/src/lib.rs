@@ -1,1 +1,27 @@
-//! TBD
+//! The vault: what a request goes through, and everything that must not be lost or forged.
+//!
+//! Core knows neither wasmtime nor HTTP nor SQL. Engines arrive as `cofferdam_model::engine::Catalog`, storage as
+//! `cofferdam_storage::port::Physical`. Read `pipeline.rs` first: one request from end to end.
+
+mod acls;
+mod backends;
+mod calls;
+mod core;
+mod dispatch;
+mod issue;
+mod lifecycle;
+mod mounts;
+mod native;
+mod passwords;
+mod pipeline;
+mod policies;
+mod reaper;
+mod rotate;
+mod spaces;
+mod targets;
+mod vault;
+
+pub use crate::core::{Core, DevInit, Parts, Settings};
+
+/// The version that the server tells its clients.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -1,1 +1,20 @@
-//! TBD
+//! What must be taken back: the lease ledger.
+//!
+//! Two promises live here. A credential exists in a backend only under a durable row that can undo it (`issue`), and
+//! such a row is forgotten only when its effect is gone and can no longer appear (`revoke`). Engines are reached through
+//! the port [`Backends`]; this crate knows neither wasm nor HTTP nor SQL.
+
+mod breaker;
+mod issue;
+mod ledger;
+mod record;
+mod renew;
+mod revoke;
+mod ttl;
+mod worker;
+
+pub use issue::{Intent, IssueError, Made, Make};
+pub use ledger::{Backends, Ledger, Settings};
+pub use record::{Lease, LeaseRecord};
+pub use renew::RenewedLease;
+pub use ttl::{Clamped, Limits, clamp, clamp_renewal};

@@ -40,6 +40,9 @@ pub trait Engine: Send + Sync {
     /// [`crate::ErrorKind::Invalid`], naming the field.
     fn target(&self, route: &str, fields: &Map<String, Value>) -> Result<Option<NewTarget>>;
 
+    /// Whether the sandbox policy says that this route names a backend's address (its deletion then retires it).
+    fn names_targets(&self, route: &str) -> bool;
+
     /// One request. With `gate`, the engine's existence check runs first, in the same instance and transaction.
     async fn handle(
         &self,

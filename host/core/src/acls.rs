@@ -1,0 +1,47 @@
+//! What a set of policies allows, kept between requests.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use cofferdam_acl::Acl;
+use cofferdam_model::Result;
+
+use crate::policies::Policies;
+
+const KEPT_MAX: usize = 1_024;
+
+/// Built ACLs by the names of their policies. A policy that is written empties it: new text holds at once.
+#[derive(Default)]
+pub(crate) struct Acls {
+    kept: RwLock<HashMap<Vec<String>, Arc<Acl>>>,
+}
+
+impl Acls {
+    /// The ACL of these policies.
+    pub(crate) async fn of(&self, names: &[String], policies: &Policies) -> Result<Arc<Acl>> {
+        if let Some(acl) = self.kept.read().unwrap_or_else(PoisonError::into_inner).get(names) {
+            return Ok(acl.clone());
+        }
+        let acl = if names.iter().any(|n| n == crate::policies::ROOT) {
+            Acl::root()
+        } else {
+            let mut parsed = Vec::with_capacity(names.len());
+            for name in names {
+                parsed.extend(policies.parsed(name).await?);
+            }
+            Acl::new(&parsed)
+        };
+        let acl = Arc::new(acl);
+        let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() >= KEPT_MAX {
+            kept.clear();
+        }
+        kept.insert(names.to_vec(), acl.clone());
+        Ok(acl)
+    }
+
+    /// A policy changed.
+    pub(crate) fn forget(&self) {
+        self.kept.write().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}

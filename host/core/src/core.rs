@@ -1,0 +1,121 @@
+//! The server's whole state: uninitialised, sealed or unsealed.
+
+use std::sync::Arc;
+
+use cofferdam_model::engine::Catalog;
+use cofferdam_model::{Clock, Error, ErrorKind, Request, Response, Result, SecretText};
+use cofferdam_storage::Storage;
+use cofferdam_storage::port::Physical;
+use tokio::sync::{Mutex, RwLock};
+
+use crate::lifecycle::UnsealProgress;
+use crate::vault::Vault;
+
+/// What a core is built from.
+pub struct Parts {
+    /// The store.
+    pub store: Arc<dyn Physical>,
+    /// The engines.
+    pub catalog: Arc<dyn Catalog>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// The operator's settings.
+    pub settings: Settings,
+    /// Called at every unseal with a key derived from the barrier (the sandbox's cache of compiled code needs one).
+    pub on_unseal: Box<dyn Fn(&[u8; 32]) + Send + Sync>,
+}
+
+/// The operator's settings.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Seconds.
+    pub default_lease_ttl: u64,
+    /// Seconds.
+    pub max_lease_ttl: u64,
+    /// Empty: a random one is chosen at initialisation.
+    pub cluster_name: String,
+    /// How clients reach this server.
+    pub api_addr: String,
+    /// A development server.
+    pub dev: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        const DAYS_32: u64 = 768 * 3_600;
+        Self {
+            default_lease_ttl: DAYS_32,
+            max_lease_ttl: DAYS_32,
+            cluster_name: String::new(),
+            api_addr: String::new(),
+            dev: false,
+        }
+    }
+}
+
+/// What a development server tells its operator.
+#[derive(Debug)]
+pub struct DevInit {
+    /// All-powerful.
+    pub root_token: SecretText,
+    /// The one share, base64.
+    pub unseal_key: String,
+}
+
+/// The server below HTTP.
+pub struct Core {
+    pub(crate) store: Arc<dyn Physical>,
+    pub(crate) storage: Storage,
+    pub(crate) catalog: Arc<dyn Catalog>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) settings: Settings,
+    pub(crate) on_unseal: Box<dyn Fn(&[u8; 32]) + Send + Sync>,
+    /// None while sealed. Requests hold the inner Arc for as long as they run.
+    vault: RwLock<Option<Arc<Vault>>>,
+    /// One change of the state at a time; holds the shares that were given so far.
+    pub(crate) unsealing: Mutex<UnsealProgress>,
+}
+
+impl Core {
+    /// A sealed (or uninitialised) core.
+    pub fn new(parts: Parts) -> Arc<Self> {
+        Arc::new(Self {
+            storage: Storage::new(parts.store.clone()),
+            store: parts.store,
+            catalog: parts.catalog,
+            clock: parts.clock,
+            settings: parts.settings,
+            on_unseal: parts.on_unseal,
+            vault: RwLock::new(None),
+            unsealing: Mutex::new(UnsealProgress::default()),
+        })
+    }
+
+    /// Everything below `/v1/`, sealed or not.
+    ///
+    /// # Errors
+    /// What the client is to see; the kind decides its status.
+    pub async fn handle(self: &Arc<Self>, request: Request) -> Result<Response> {
+        if let Some(answer) = crate::native::system::always(self, &request).await {
+            return answer;
+        }
+        let Some(vault) = self.unsealed().await else { return Err(self.sealed_error().await) };
+        crate::pipeline::run(self, &vault, request).await
+    }
+
+    pub(crate) async fn unsealed(&self) -> Option<Arc<Vault>> {
+        self.vault.read().await.clone()
+    }
+
+    pub(crate) async fn set_vault(&self, vault: Option<Arc<Vault>>) -> Option<Arc<Vault>> {
+        std::mem::replace(&mut *self.vault.write().await, vault)
+    }
+
+    async fn sealed_error(&self) -> Error {
+        match self.is_initialized().await {
+            Ok(false) => Error::new(ErrorKind::Uninitialized, "Vault is not initialized"),
+            Ok(true) => Error::new(ErrorKind::Sealed, "Vault is sealed"),
+            Err(e) => e,
+        }
+    }
+}

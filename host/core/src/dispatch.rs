@@ -1,0 +1,294 @@
+//! A request for an engine: route, existence check, fields, network, outcome.
+
+use std::sync::Arc;
+
+use cofferdam_acl::{Acl, Ask};
+use cofferdam_model::engine::{
+    BackendAccess, CallError, Cause, Done, Engine, EngineRequest, ExistsGate, Failure, Lane, Outcome, Reply,
+};
+use cofferdam_model::fields::{self, Checked};
+use cofferdam_model::route::{Description, Route};
+use cofferdam_model::{Error, ErrorKind, LeaseInfo, Operation, Request, Response, Result};
+use cofferdam_storage::port::Batch;
+use cofferdam_tokens::Token;
+
+use crate::calls::{BACKEND_DEADLINE, LOCAL_DEADLINE};
+use crate::mounts::MountEntry;
+use crate::targets::Staged;
+use crate::vault::Vault;
+
+/// How often a call is run anew because what it read had changed by the time of its commit.
+const RUNS_MAX: u32 = 8;
+
+/// A request that was authenticated and routed, with what decides about it.
+pub(crate) struct Asked<'a> {
+    pub(crate) request: &'a Request,
+    pub(crate) mount: Arc<MountEntry>,
+    /// The path below the mount.
+    pub(crate) rest: &'a str,
+    pub(crate) token: Arc<Token>,
+    pub(crate) acl: Arc<Acl>,
+}
+
+/// The request, matched against the engine's routes.
+pub(crate) struct Routed<'a> {
+    pub(crate) engine: Arc<dyn Engine>,
+    pub(crate) description: Arc<Description>,
+    route: &'a Route,
+    params: Vec<(String, String)>,
+    checked: Checked,
+}
+
+/// Decides between create and update once the engine said whether the object is there.
+struct Gate<'a> {
+    asked: &'a Asked<'a>,
+}
+
+impl ExistsGate for Gate<'_> {
+    fn decide(&self, exists: bool) -> Result<()> {
+        let operation = if exists { Operation::Update } else { Operation::Create };
+        allow(self.asked, operation)
+    }
+}
+
+fn allow(asked: &Asked<'_>, operation: Operation) -> Result<()> {
+    let ask = Ask {
+        operation,
+        path: &asked.request.path,
+        data: Some(&asked.request.data),
+        wrap_ttl: asked.request.wrap_ttl,
+        needs_sudo: false,
+    };
+    if asked.acl.decide(&ask).allowed { Ok(()) } else { Err(Error::permission_denied()) }
+}
+
+/// Answers a request on an engine's mount.
+pub(crate) async fn engine(vault: &Arc<Vault>, asked: Asked<'_>) -> Result<Response> {
+    let engine = vault.engine(&asked.mount).await?;
+    let description = engine.describe(&asked.mount.options()).await?;
+    let found = description.find(asked.rest);
+    let upsert = asked.request.operation == Operation::Update && found.as_ref().is_some_and(|(r, _)| r.upsert);
+    let (creates, updates) = if upsert { asked.acl.could_create_or_update(&asked.request.path) } else { (false, false) };
+    // The answer does not depend on what is there where the caller may do both, or neither: no existence check then.
+    let gated = upsert && creates != updates;
+    if !gated {
+        allow(&asked, asked.request.operation)?;
+    }
+    let Some((route, params)) = found else {
+        return Err(Error::new(ErrorKind::UnsupportedPath, "unsupported path"));
+    };
+    if !serves(route, asked.request.operation) {
+        return Err(Error::new(ErrorKind::UnsupportedOperation, "unsupported operation"));
+    }
+    let checked = fields::check(route, &params, &asked.request.data)?;
+    if matches!(asked.request.operation, Operation::Create | Operation::Update) {
+        fields::require(route, &checked.fields)?;
+    }
+    let routed = Routed { engine, description: description.clone(), route, params, checked };
+    run(vault, &asked, &routed, gated).await
+}
+
+fn serves(route: &Route, operation: Operation) -> bool {
+    route.operations.contains(&operation)
+        || (operation == Operation::Update && route.operations.contains(&Operation::Create))
+}
+
+async fn run(vault: &Arc<Vault>, asked: &Asked<'_>, routed: &Routed<'_>, gated: bool) -> Result<Response> {
+    for _ in 0..RUNS_MAX {
+        let prepared = prepare(vault, asked, routed).await?;
+        let done = call(vault, asked, routed, gated, prepared.access.clone()).await?;
+        match done.value {
+            Outcome::Issue(plan) => {
+                if prepared.access.is_some() {
+                    return Err(broken(&asked.mount, "planned a credential in a call with network"));
+                }
+                match crate::issue::issue(vault, asked, routed, plan, done.changes).await {
+                    Err(cofferdam_leases::IssueError::Stale) => continue,
+                    Err(cofferdam_leases::IssueError::Failed(e)) => return Err(e),
+                    Ok(response) => return Ok(response),
+                }
+            }
+            Outcome::Reply(reply) => {
+                let batch = prepared.batch(vault, asked).await?;
+                if vault.commit(&asked.mount, &done.changes, prepared.access.as_ref(), batch).await? {
+                    prepared.after(vault, asked).await;
+                    return respond(asked, routed, reply);
+                }
+            }
+            Outcome::Rotate(slot) => {
+                if !vault.commit(&asked.mount, &done.changes, prepared.access.as_ref(), Batch::default()).await? {
+                    continue;
+                }
+                crate::rotate::rotate(vault, &asked.mount, &slot).await?;
+                return Ok(Response::empty());
+            }
+        }
+    }
+    Err(Error::unavailable("the entries changed again and again while this was being written; try again"))
+}
+
+/// The network of the route's backend, with an address that this very request configures already staged.
+struct Prepared {
+    backend: Option<String>,
+    access: Option<BackendAccess>,
+    staged: Option<Staged>,
+    retires: bool,
+}
+
+async fn prepare(vault: &Vault, asked: &Asked<'_>, routed: &Routed<'_>) -> Result<Prepared> {
+    let Some(template) = &routed.route.backend else {
+        return Ok(Prepared { backend: None, access: None, staged: None, retires: false });
+    };
+    let backend = resolve(template, &routed.params);
+    let pattern = routed.route.pattern.as_str();
+    let new = match asked.request.operation {
+        Operation::Create | Operation::Update | Operation::Patch => routed.engine.target(pattern, &routed.checked.fields)?,
+        _ => None,
+    };
+    let staged = match new {
+        Some(new) => {
+            let sudo = asked.acl.decide(&Ask {
+                operation: Operation::Update,
+                path: &asked.request.path,
+                data: None,
+                wrap_ttl: asked.request.wrap_ttl,
+                needs_sudo: true,
+            });
+            let written_by = format!("{} ({})", asked.token.record.display_name, asked.token.record.accessor);
+            let sent = |field: &str| routed.checked.fields.contains_key(field);
+            let uuid = &asked.mount.uuid;
+            Some(vault.targets.stage(uuid, &backend, new, sent, sudo.allowed, written_by).await?)
+        }
+        None => None,
+    };
+    let access = match &staged {
+        Some(staged) => vault.targets.open(&asked.mount, &backend, Some(staged.target().clone())).await?,
+        None => vault.targets.access(&asked.mount, &backend).await?,
+    };
+    let retires = asked.request.operation == Operation::Delete && routed.engine.names_targets(pattern);
+    Ok(Prepared { backend: Some(backend), access: Some(access), staged, retires })
+}
+
+impl Prepared {
+    /// What is committed with the call's own changes: address and grant together with the entries that they go with.
+    async fn batch(&self, vault: &Vault, asked: &Asked<'_>) -> Result<Batch> {
+        let Some(backend) = &self.backend else { return Ok(Batch::default()) };
+        if let Some(staged) = &self.staged {
+            return vault.targets.commit(&asked.mount.uuid, backend, staged).await;
+        }
+        let mut batch = Batch::default();
+        if self.retires {
+            batch.ops = vault.targets.retire(&asked.mount.uuid, backend).await?;
+        }
+        Ok(batch)
+    }
+
+    /// What is kept only for leases goes if there are none.
+    async fn after(&self, vault: &Vault, asked: &Asked<'_>) {
+        let (Some(backend), true) = (&self.backend, self.retires) else { return };
+        let Some(target) = self.access.as_ref().and_then(|a| a.target.as_ref()) else { return };
+        if let Err(e) = vault.targets.release(&asked.mount.uuid, backend, target.generation).await {
+            tracing::warn!(mount = asked.mount.path, backend, error = %e, "a retired target is not yet gone");
+        }
+    }
+}
+
+async fn call(
+    vault: &Vault,
+    asked: &Asked<'_>,
+    routed: &Routed<'_>,
+    gated: bool,
+    access: Option<BackendAccess>,
+) -> Result<Done<Outcome>> {
+    let request = EngineRequest {
+        operation: asked.request.operation,
+        path: asked.rest.to_owned(),
+        route: routed.route.pattern.as_str().to_owned(),
+        params: routed.params.clone(),
+        fields: serde_json::to_string(&routed.checked.fields)
+            .map_err(|e| Error::internal(format!("fields of a request: {e}")))?,
+    };
+    let deadline = if access.is_some() { BACKEND_DEADLINE } else { LOCAL_DEADLINE };
+    let mut call =
+        vault.call(&asked.mount, &asked.request.id, Some(&asked.token), access, deadline, Lane::Serve);
+    let sensitive = routed.route.fields.iter().filter(|f| f.sensitive);
+    call.secrets.extend(
+        sensitive
+            .filter_map(|f| routed.checked.fields.get(&f.name)?.as_str())
+            .filter(|s| !s.is_empty())
+            .map(cofferdam_model::SecretText::new),
+    );
+    let gate = Gate { asked };
+    let gate = gated.then_some(&gate as &dyn ExistsGate);
+    routed.engine.handle(call, request, gate).await.map_err(|e| client_error(e, asked.request.operation))
+}
+
+/// What the client learns of a failed `handle`.
+fn client_error(error: CallError, operation: Operation) -> Error {
+    match error {
+        CallError::Fault(e) | CallError::Host(e) => e,
+        CallError::Failure(Failure { cause, message, .. }) => match cause {
+            Cause::Missing if matches!(operation, Operation::Read | Operation::List) && message.is_empty() => {
+                Error::not_found()
+            }
+            Cause::Missing | Cause::Invalid | Cause::Unsupported | Cause::Conflict => Error::invalid(message),
+            Cause::Throttled => Error::new(ErrorKind::Throttled, message),
+            Cause::Denied | Cause::Unreachable | Cause::Refused | Cause::Dependent | Cause::Internal => {
+                Error::backend(message)
+            }
+        },
+    }
+}
+
+fn respond(asked: &Asked<'_>, routed: &Routed<'_>, reply: Reply) -> Result<Response> {
+    let data = match reply.data {
+        Some(text) => Some(
+            serde_json::value::RawValue::from_string(text)
+                .map_err(|e| broken(&asked.mount, &format!("answered with broken JSON: {e}")))?,
+        ),
+        None => None,
+    };
+    let duration = reply.lease_duration.unwrap_or(0);
+    let mut response = Response {
+        data,
+        warnings: reply.warnings,
+        lease: LeaseInfo { duration, ..LeaseInfo::default() },
+        status: reply.status,
+        ..Response::default()
+    };
+    if !response.is_empty() {
+        warn_of_fields(&mut response, asked.request, &routed.checked);
+    }
+    Ok(response)
+}
+
+/// Says which parameters had no effect, where there is an answer to say it in.
+pub(crate) fn warn_of_fields(response: &mut Response, request: &Request, checked: &Checked) {
+    if !request.has_body {
+        return;
+    }
+    if !checked.unknown.is_empty() {
+        let names = checked.unknown.join(" ");
+        response.warnings.push(format!("Endpoint ignored these unrecognized parameters: [{names}]"));
+    }
+    if !checked.replaced.is_empty() {
+        let names = checked.replaced.join(" ");
+        response.warnings.push(format!(
+            "Endpoint replaced the value of these parameters with the values captured from the endpoint's path: [{names}]"
+        ));
+    }
+}
+
+/// `{param}` or literal text.
+fn resolve(template: &str, params: &[(String, String)]) -> String {
+    let param = template.strip_prefix('{').and_then(|t| t.strip_suffix('}'));
+    match param.and_then(|p| params.iter().find(|(name, _)| name == p)) {
+        Some((_, value)) => value.clone(),
+        None => template.to_owned(),
+    }
+}
+
+/// An engine that breaks the contract.
+pub(crate) fn broken(mount: &MountEntry, what: &str) -> Error {
+    Error::backend(format!("engine {} at {}: {what}", mount.kind, mount.path))
+}

@@ -1,0 +1,104 @@
+//! ACL policies at rest.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use cofferdam_acl::Policy;
+use cofferdam_acl::builtin;
+use cofferdam_model::{Error, Result};
+use cofferdam_storage::Storage;
+use cofferdam_storage::port::{Batch, Op};
+
+use crate::spaces;
+
+/// Cannot be written, deleted or (for the second) assigned.
+pub(crate) const ROOT: &str = "root";
+pub(crate) const RESPONSE_WRAPPING: &str = "response-wrapping";
+pub(crate) const DEFAULT: &str = "default";
+
+/// The policy store. What was parsed is kept until it is written again.
+pub(crate) struct Policies {
+    storage: Storage,
+    parsed: RwLock<HashMap<String, Option<Arc<Policy>>>>,
+}
+
+impl Policies {
+    pub(crate) fn new(storage: Storage) -> Self {
+        Self { storage, parsed: RwLock::new(HashMap::new()) }
+    }
+
+    pub(crate) async fn create_builtin(&self) -> Result<()> {
+        self.put(DEFAULT, builtin::DEFAULT).await
+    }
+
+    /// The text of a policy, as it was written. `root` has an empty one.
+    pub(crate) async fn text(&self, name: &str) -> Result<Option<String>> {
+        match name {
+            ROOT => return Ok(Some(String::new())),
+            RESPONSE_WRAPPING => return Ok(Some(builtin::RESPONSE_WRAPPING.to_owned())),
+            _ => {}
+        }
+        let Some(entry) = self.storage.entry(spaces::POLICIES, name).await? else { return Ok(None) };
+        String::from_utf8(entry.value)
+            .map(Some)
+            .map_err(|_| Error::internal(format!("policy {name}: its text does not read")))
+    }
+
+    /// The policy, parsed; none where there is no such policy (or it is `root`, which has no rules).
+    pub(crate) async fn parsed(&self, name: &str) -> Result<Option<Arc<Policy>>> {
+        if let Some(known) = self.parsed.read().unwrap_or_else(PoisonError::into_inner).get(name) {
+            return Ok(known.clone());
+        }
+        let policy = match self.text(name).await? {
+            Some(text) if name != ROOT => Some(Arc::new(
+                Policy::parse(name, &text).map_err(|e| Error::internal(format!("policy {name}: {e}")))?,
+            )),
+            _ => None,
+        };
+        self.parsed.write().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), policy.clone());
+        Ok(policy)
+    }
+
+    /// Whether a policy of this name can be used.
+    pub(crate) async fn exists(&self, name: &str) -> Result<bool> {
+        Ok(name == ROOT || self.text(name).await?.is_some())
+    }
+
+    /// Checks and stores a policy.
+    pub(crate) async fn put(&self, name: &str, text: &str) -> Result<()> {
+        match name {
+            ROOT => return Err(Error::invalid("cannot update \"root\" policy")),
+            RESPONSE_WRAPPING => return Err(Error::invalid("cannot update \"response-wrapping\" policy")),
+            _ => {}
+        }
+        let text = cofferdam_acl::decoded(text);
+        Policy::parse(name, &text).map_err(|e| Error::invalid(format!("failed to parse policy: {e}")))?;
+        let op = Op::PutEntry {
+            space: spaces::POLICIES.to_owned(),
+            key: name.to_owned(),
+            value: text.into_owned().into_bytes(),
+        };
+        self.write(name, op).await
+    }
+
+    /// Deletes a policy, if it is there.
+    pub(crate) async fn delete(&self, name: &str) -> Result<()> {
+        if matches!(name, ROOT | DEFAULT | RESPONSE_WRAPPING) {
+            return Err(Error::invalid(format!("cannot delete {name:?} policy")));
+        }
+        self.write(name, Op::DeleteEntry { space: spaces::POLICIES.to_owned(), key: name.to_owned() }).await
+    }
+
+    async fn write(&self, name: &str, op: Op) -> Result<()> {
+        self.storage.apply(Batch { checks: Vec::new(), ops: vec![op] }).await?;
+        self.parsed.write().unwrap_or_else(PoisonError::into_inner).remove(name);
+        Ok(())
+    }
+
+    /// All names, sorted, `root` last.
+    pub(crate) async fn names(&self) -> Result<Vec<String>> {
+        let mut names = self.storage.names(spaces::POLICIES, "", None, 10_000).await?;
+        names.push(ROOT.to_owned());
+        Ok(names)
+    }
+}

@@ -1,0 +1,114 @@
+//! Ends tokens with everything that hangs on them, and mounts with everything that is in them. Resumable: the state
+//! goes first, and what is left is found again by the same queues.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cofferdam_model::Result;
+use cofferdam_storage::port::{Batch, LeaseFilter, Op};
+use cofferdam_tokens::{Token, Tokens};
+use futures::future::BoxFuture;
+use tokio::sync::watch;
+
+use crate::spaces;
+use crate::vault::Vault;
+
+const NAP: Duration = Duration::from_secs(1);
+const SWEEP: Duration = Duration::from_secs(30);
+const PAGE: usize = 256;
+/// Seconds until an unfinished revocation of a token is tried again.
+const RETRY: i64 = 10;
+
+/// Ends expired and condemned tokens until `stop`.
+pub(crate) async fn work(vault: Arc<Vault>, mut stop: watch::Receiver<bool>) {
+    while !*stop.borrow() {
+        if let Err(e) = round(&vault).await {
+            tracing::error!(error = %e, "the token queue cannot be worked off");
+        }
+        tokio::select! {
+            () = tokio::time::sleep(NAP) => {}
+            () = vault.reap.notified() => {}
+            _ = stop.changed() => {}
+        }
+    }
+}
+
+async fn round(vault: &Arc<Vault>) -> Result<()> {
+    loop {
+        let due = vault.tokens.due(vault.clock.now(), PAGE).await?;
+        let full = due.len() == PAGE;
+        for token in due {
+            if let Err(e) = revoke_tree(vault, token.digest.clone(), false).await {
+                tracing::warn!(accessor = token.record.accessor, error = %e, "a token is not yet gone");
+            }
+        }
+        if !full {
+            return Ok(());
+        }
+    }
+}
+
+/// Revokes a token, its descendants and their leases. With `sync`, leases are waited for.
+pub(crate) fn revoke_tree(vault: &Arc<Vault>, digest: String, sync: bool) -> BoxFuture<'_, Result<()>> {
+    Box::pin(async move {
+        let Some(token) = vault.tokens.condemn(&digest).await? else { return Ok(()) };
+        loop {
+            let children = vault.tokens.children(&digest, PAGE).await?;
+            if children.is_empty() {
+                break;
+            }
+            for child in children {
+                revoke_tree(vault, child.digest, sync).await?;
+            }
+        }
+        finish(vault, token, sync).await
+    })
+}
+
+/// The token alone: its leases and its cubbyhole, then its row. Its children must be gone or cut off.
+async fn finish(vault: &Arc<Vault>, token: Token, sync: bool) -> Result<()> {
+    let leases = LeaseFilter { token: Some(token.digest.clone()), ..LeaseFilter::default() };
+    // Condemned leases are the ledger's from now on; the token's row need not wait for their backends.
+    if let Err(e) = vault.ledger().revoke_all(leases, sync, false).await
+        && !sync
+    {
+        vault.tokens.defer(&token, vault.clock.now().plus_seconds(RETRY)).await?;
+        return Err(e);
+    }
+    let ops = vec![Op::DeleteSpace(spaces::cubbyhole(&token.digest)), Tokens::removal(&token.digest)];
+    vault.storage.apply(Batch { checks: Vec::new(), ops }).await.map(|_| ())
+}
+
+/// Revokes a token but not its children: they become orphans.
+pub(crate) async fn revoke_orphan(vault: &Arc<Vault>, digest: String) -> Result<()> {
+    let Some(token) = vault.tokens.condemn(&digest).await? else { return Ok(()) };
+    loop {
+        let children = vault.tokens.children(&digest, PAGE).await?;
+        if children.is_empty() {
+            break;
+        }
+        for child in children {
+            // False: it changed meanwhile; the next look sees how.
+            vault.tokens.orphan(&child).await?;
+        }
+    }
+    finish(vault, token, false).await
+}
+
+/// Brings to their end what a crash interrupted: rotations, and mounts that are being removed.
+pub(crate) async fn sweep(vault: Arc<Vault>, mut stop: watch::Receiver<bool>) {
+    while !*stop.borrow() {
+        if let Err(e) = crate::rotate::resume(&vault).await {
+            tracing::error!(error = %e, "rotations cannot be resumed");
+        }
+        for mount in vault.mounts.draining() {
+            if let Err(e) = vault.finish_unmount(&mount.uuid).await {
+                tracing::warn!(mount = mount.path, error = %e, "a mount is still draining");
+            }
+        }
+        tokio::select! {
+            () = tokio::time::sleep(SWEEP) => {}
+            _ = stop.changed() => {}
+        }
+    }
+}

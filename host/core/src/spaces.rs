@@ -1,0 +1,33 @@
+//! Where the host keeps its own entries. A mount's entries lie under its uuid; what the host keeps for a mount lies
+//! beside it and is out of the engine's reach.
+
+/// The mount table: one entry a mount, by uuid.
+pub(crate) const MOUNTS: &str = "host/mounts";
+/// ACL policies, by name.
+pub(crate) const POLICIES: &str = "host/policies";
+/// Password policies, by name.
+pub(crate) const PASSWORDS: &str = "host/passwords";
+/// Rotations under way, by `<mount uuid>/<slot>`.
+pub(crate) const ROTATIONS: &str = "host/rotations";
+/// Token roles, by name.
+pub(crate) const TOKEN_ROLES: &str = "host/token-roles";
+
+/// Targets and slots of one mount.
+pub(crate) fn of_mount(uuid: &str) -> String {
+    format!("host/mount/{uuid}")
+}
+
+/// One token's cubbyhole.
+pub(crate) fn cubbyhole(digest: &str) -> String {
+    format!("host/cubbyhole/{digest}")
+}
+
+/// Open while the mount serves.
+pub(crate) fn mount_gate(uuid: &str) -> String {
+    format!("mount/{uuid}")
+}
+
+/// Open while credentials may be made on this generation of a backend.
+pub(crate) fn target_gate(uuid: &str, backend: &str, generation: u64) -> String {
+    format!("target/{uuid}/{backend}/{generation}")
+}

@@ -1,0 +1,255 @@
+//! Where backends are, generation by generation, and the root secrets that go with an address.
+//!
+//! A target is immutable: a configuration that moves elsewhere makes a new generation, and a generation lives, with the
+//! hole that it opens, until its last lease is gone. A root secret belongs to an address, not to a name: it does not
+//! follow a configuration that moves.
+
+use cofferdam_model::engine::{BackendAccess, Grant, GrantOrigin, NewTarget, Target};
+use cofferdam_model::{Error, Result, SecretText};
+use cofferdam_storage::Storage;
+use cofferdam_storage::port::{Batch, Check, LeaseFilter, Op};
+use serde::{Deserialize, Serialize};
+
+use crate::mounts::MountEntry;
+use crate::spaces;
+
+/// The current generation of a backend.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Current {
+    pub(crate) target: Target,
+    /// Who wrote the configuration (display name and accessor), for reviewers.
+    pub(crate) written_by: String,
+    /// False once the configuration was deleted: nothing new is made on it.
+    pub(crate) live: bool,
+}
+
+/// A change of a backend's address that waits for the call that checks it.
+pub(crate) struct Staged {
+    current: Current,
+    /// Generation that it replaces.
+    replaces: Option<u64>,
+    is_new: bool,
+}
+
+impl Staged {
+    pub(crate) fn target(&self) -> &Target {
+        &self.current.target
+    }
+}
+
+/// Targets and slots of all mounts.
+pub(crate) struct Targets {
+    storage: Storage,
+}
+
+impl Targets {
+    pub(crate) fn new(storage: Storage) -> Self {
+        Self { storage }
+    }
+
+    /// The backend's current generation.
+    pub(crate) async fn current(&self, mount: &str, backend: &str) -> Result<Option<Current>> {
+        self.read(mount, &format!("current/{backend}")).await
+    }
+
+    async fn generation(&self, mount: &str, backend: &str, generation: u64) -> Result<Option<Target>> {
+        self.read(mount, &generation_key(backend, generation)).await
+    }
+
+    async fn read<T: for<'a> Deserialize<'a>>(&self, mount: &str, key: &str) -> Result<Option<T>> {
+        let Some(entry) = self.storage.entry(&spaces::of_mount(mount), key).await? else { return Ok(None) };
+        serde_json::from_slice(&entry.value)
+            .map(Some)
+            .map_err(|e| Error::internal(format!("{key} of mount {mount} does not read: {e}")))
+    }
+
+    /// What a call on the backend's current generation may reach.
+    pub(crate) async fn access(&self, mount: &MountEntry, backend: &str) -> Result<BackendAccess> {
+        let current = self.current(&mount.uuid, backend).await?;
+        self.open(mount, backend, current.filter(|c| c.live).map(|c| c.target)).await
+    }
+
+    /// What a call on the generation of a lease may reach.
+    pub(crate) async fn access_of(&self, mount: &MountEntry, backend: &str, generation: u64) -> Result<BackendAccess> {
+        let target = self.generation(&mount.uuid, backend, generation).await?;
+        self.open(mount, backend, target).await
+    }
+
+    /// What a call on this target may reach.
+    pub(crate) async fn open(
+        &self,
+        mount: &MountEntry,
+        backend: &str,
+        target: Option<Target>,
+    ) -> Result<BackendAccess> {
+        let secret = self.slot(&mount.uuid, backend, target.as_ref()).await?;
+        let derived = target.iter().map(|t| Grant { host: t.host.clone(), port: t.port, origin: GrantOrigin::Derived });
+        let explicit = mount.config.egress.iter().filter_map(|e| operator_grant(e));
+        let grants = derived.chain(explicit).collect();
+        Ok(BackendAccess { name: backend.to_owned(), target, grants, secret })
+    }
+
+    /// The root secret of the backend at this address.
+    pub(crate) async fn slot(&self, mount: &str, name: &str, target: Option<&Target>) -> Result<Option<SecretText>> {
+        let entry = self.storage.entry(&spaces::of_mount(mount), &slot_key(name, target)).await?;
+        entry
+            .map(|e| String::from_utf8(e.value).map(SecretText::new))
+            .transpose()
+            .map_err(|_| Error::internal(format!("slot {name} of mount {mount} does not read")))
+    }
+
+    /// What puts a root secret.
+    pub(crate) fn put_slot(mount: &str, name: &str, target: Option<&Target>, secret: &SecretText) -> Op {
+        let value = secret.expose().as_bytes().to_vec();
+        Op::PutEntry { space: spaces::of_mount(mount), key: slot_key(name, target), value }
+    }
+
+    /// Prepares a configuration's address: the same generation where nothing moved, else the next one.
+    ///
+    /// A move to another host or port would send the stored root secret there. It needs the secret fields again in the
+    /// same request, or `sudo` on the path: an explicit act.
+    pub(crate) async fn stage(
+        &self,
+        mount: &str,
+        backend: &str,
+        new: NewTarget,
+        sent: impl Fn(&str) -> bool,
+        sudo: bool,
+        written_by: String,
+    ) -> Result<Staged> {
+        let old = self.current(mount, backend).await?;
+        if let Some(old) = &old {
+            let moved = old.target.host != new.host || old.target.port != new.port;
+            if moved && old.live && !sudo && !new.secret_fields.iter().all(|f| sent(f)) {
+                return Err(Error::invalid(format!(
+                    "{}: the address changes from {}:{} to {}:{}; send {} again with it (or use a token with sudo on \
+                     this path), since the stored one would otherwise go to the new address",
+                    new.field,
+                    old.target.host,
+                    old.target.port,
+                    new.host,
+                    new.port,
+                    new.secret_fields.join(", "),
+                )));
+            }
+            if !moved && old.target.location == new.location && old.live {
+                return Ok(Staged { current: old.clone(), replaces: None, is_new: false });
+            }
+        }
+        let replaces = old.as_ref().map(|o| o.target.generation);
+        let target = Target {
+            generation: replaces.map_or(1, |g| g + 1),
+            host: new.host,
+            port: new.port,
+            location: new.location,
+        };
+        Ok(Staged { current: Current { target, written_by, live: true }, replaces, is_new: true })
+    }
+
+    /// What commits a staged address together with the configuration that named it.
+    pub(crate) async fn commit(&self, mount: &str, backend: &str, staged: &Staged) -> Result<Batch> {
+        let mut batch = Batch::default();
+        if !staged.is_new {
+            return Ok(batch);
+        }
+        let space = spaces::of_mount(mount);
+        let key = format!("current/{backend}");
+        let version = self.storage.entry(&space, &key).await?.map_or(0, |e| e.version);
+        batch.checks.push(Check::Entry { space: space.clone(), key: key.clone(), version });
+        let target = &staged.current.target;
+        batch.ops.push(Op::PutEntry { space: space.clone(), key, value: json(&staged.current)? });
+        let key = generation_key(backend, target.generation);
+        batch.ops.push(Op::PutEntry { space, key, value: json(target)? });
+        let gate = spaces::target_gate(mount, backend, target.generation);
+        batch.ops.push(Op::SetGate { gate, open: true });
+        if let Some(old) = staged.replaces {
+            batch.ops.push(Op::SetGate { gate: spaces::target_gate(mount, backend, old), open: false });
+        }
+        Ok(batch)
+    }
+
+    /// What ends a backend whose configuration is deleted: nothing new is made on it; what exists keeps its hole.
+    pub(crate) async fn retire(&self, mount: &str, backend: &str) -> Result<Vec<Op>> {
+        let Some(mut current) = self.current(mount, backend).await? else { return Ok(Vec::new()) };
+        current.live = false;
+        let gate = spaces::target_gate(mount, backend, current.target.generation);
+        let (space, key) = (spaces::of_mount(mount), format!("current/{backend}"));
+        Ok(vec![Op::PutEntry { space, key, value: json(&current)? }, Op::SetGate { gate, open: false }])
+    }
+
+    /// A lease is gone: its generation goes with it if it was the last one on it, and is no longer the current one.
+    pub(crate) async fn release(&self, mount: &str, backend: &str, generation: u64) -> Result<()> {
+        let current = self.current(mount, backend).await?;
+        if current.as_ref().is_some_and(|c| c.live && c.target.generation == generation) {
+            return Ok(());
+        }
+        let filter = LeaseFilter {
+            mount: Some(mount.to_owned()),
+            backend: Some(backend.to_owned()),
+            generation: Some(i64::try_from(generation).unwrap_or(i64::MAX)),
+            ..LeaseFilter::default()
+        };
+        if self.storage.count_leases(&filter).await? > 0 {
+            return Ok(());
+        }
+        let Some(gone) = self.generation(mount, backend, generation).await? else { return Ok(()) };
+        let space = spaces::of_mount(mount);
+        let mut ops = vec![
+            Op::DeleteEntry { space: space.clone(), key: generation_key(backend, generation) },
+            Op::DeleteGate(spaces::target_gate(mount, backend, generation)),
+        ];
+        if !self.address_in_use(mount, backend, &gone, current.as_ref()).await? {
+            ops.push(Op::DeleteEntry { space, key: slot_key(backend, Some(&gone)) });
+        }
+        self.storage.apply(Batch { checks: Vec::new(), ops }).await.map(|_| ())
+    }
+
+    /// Whether another generation of the backend still needs the root secret of this address.
+    async fn address_in_use(
+        &self,
+        mount: &str,
+        backend: &str,
+        gone: &Target,
+        current: Option<&Current>,
+    ) -> Result<bool> {
+        let same = |t: &Target| t.host == gone.host && t.port == gone.port;
+        if current.is_some_and(|c| c.live && same(&c.target)) {
+            return Ok(true);
+        }
+        let prefix = format!("generation/{backend}/");
+        let entries = self.storage.entries(&spaces::of_mount(mount), &prefix, None, 10_000).await?;
+        Ok(entries
+            .iter()
+            .filter_map(|e| serde_json::from_slice::<Target>(&e.value).ok())
+            .any(|t| t.generation != gone.generation && same(&t)))
+    }
+}
+
+/// Names the backend itself, for the uniqueness of objects: its address, or the mount's own where it has none.
+pub(crate) fn identity(mount: &str, access: &BackendAccess) -> String {
+    access.target.as_ref().map_or_else(|| format!("{mount}/{}", access.name), |t| format!("{}:{}", t.host, t.port))
+}
+
+/// `host:port` as an operator writes it.
+pub(crate) fn operator_grant(text: &str) -> Option<Grant> {
+    let (host, port) = text.rsplit_once(':')?;
+    let host = host.trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
+    let port = port.parse().ok().filter(|p| *p != 0)?;
+    let plain = !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '_'));
+    plain.then_some(Grant { host, port, origin: GrantOrigin::Operator })
+}
+
+fn generation_key(backend: &str, generation: u64) -> String {
+    format!("generation/{backend}/{generation}")
+}
+
+fn slot_key(name: &str, target: Option<&Target>) -> String {
+    match target {
+        Some(t) => format!("slot/{name}/{}:{}", t.host, t.port),
+        None => format!("slot/{name}/-"),
+    }
+}
+
+fn json<T: Serialize>(value: &T) -> Result<Vec<u8>> {
+    serde_json::to_vec(value).map_err(|e| Error::internal(format!("a target's record: {e}")))
+}

@@ -1,0 +1,126 @@
+//! Everything that exists only while unsealed.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use cofferdam_leases::Ledger;
+use cofferdam_model::engine::Catalog;
+use cofferdam_model::{Clock, Error, Result, SecretText};
+use cofferdam_storage::Storage;
+use cofferdam_tokens::{NewToken, TokenRecord, Tokens};
+use tokio::sync::{OwnedRwLockReadGuard, RwLock, watch};
+
+use crate::acls::Acls;
+use crate::backends::EngineBackends;
+use crate::core::{Core, Settings};
+use crate::lifecycle::Cluster;
+use crate::mounts::Mounts;
+use crate::passwords::Passwords;
+use crate::policies::Policies;
+use crate::targets::Targets;
+
+/// How long sealing waits for requests that are under way.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// The unsealed server.
+pub(crate) struct Vault {
+    pub(crate) storage: Storage,
+    pub(crate) catalog: Arc<dyn Catalog>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) settings: Settings,
+    pub(crate) cluster: Cluster,
+    pub(crate) tokens: Tokens,
+    pub(crate) mounts: Mounts,
+    pub(crate) policies: Policies,
+    pub(crate) acls: Acls,
+    pub(crate) passwords: Passwords,
+    pub(crate) targets: Targets,
+    /// Distinguishes callers for engines without showing tokens.
+    pub(crate) fingerprint_key: cofferdam_crypto::Key,
+    /// Set once, right after construction: the ledger reaches back for engines.
+    ledger: OnceLock<Arc<Ledger>>,
+    /// Held for reading by every request.
+    serving: Arc<RwLock<()>>,
+    stop: watch::Sender<bool>,
+    /// Wakes the reaper of tokens.
+    pub(crate) reap: tokio::sync::Notify,
+}
+
+impl Vault {
+    /// Opens what the store holds. The storage must be unsealed.
+    pub(crate) async fn open(core: &Core, cluster: Cluster) -> Result<Arc<Self>> {
+        let storage = core.storage.clone();
+        let keyring = storage.keyring().ok_or_else(|| Error::internal("opened while sealed"))?;
+        let root = keyring.derive("host");
+        let vault = Arc::new(Self {
+            catalog: core.catalog.clone(),
+            clock: core.clock.clone(),
+            settings: core.settings.clone(),
+            tokens: Tokens::new(storage.clone(), core.clock.clone(), &root),
+            mounts: Mounts::load(storage.clone()).await?,
+            policies: Policies::new(storage.clone()),
+            acls: Acls::default(),
+            passwords: Passwords::new(storage.clone()),
+            targets: Targets::new(storage.clone()),
+            fingerprint_key: root.derive("caller fingerprint"),
+            ledger: OnceLock::new(),
+            serving: Arc::new(RwLock::new(())),
+            stop: watch::Sender::new(false),
+            reap: tokio::sync::Notify::new(),
+            storage: storage.clone(),
+            cluster,
+        });
+        let ledger = Ledger::new(
+            storage,
+            core.clock.clone(),
+            Arc::new(EngineBackends::new(Arc::downgrade(&vault))),
+            &root,
+            vault.cluster.id.clone(),
+            cofferdam_leases::Settings::default(),
+        );
+        // A second set is impossible: the vault was made a moment ago, and nobody else has it.
+        let _ = vault.ledger.set(ledger);
+        Ok(vault)
+    }
+
+    /// The lease ledger.
+    #[expect(clippy::expect_used, reason = "set in open, before anybody can hold a vault")]
+    pub(crate) fn ledger(&self) -> &Arc<Ledger> {
+        self.ledger.get().expect("set in open")
+    }
+
+    /// Starts what works on its own: expiry of leases and tokens, rotations and removals that a crash interrupted.
+    pub(crate) fn start_workers(self: &Arc<Self>) {
+        tokio::spawn(self.ledger().clone().work(self.stop.subscribe()));
+        tokio::spawn(crate::reaper::work(self.clone(), self.stop.subscribe()));
+        tokio::spawn(crate::reaper::sweep(self.clone(), self.stop.subscribe()));
+    }
+
+    /// Held for as long as a request runs.
+    pub(crate) async fn serve(&self) -> OwnedRwLockReadGuard<()> {
+        self.serving.clone().read_owned().await
+    }
+
+    /// Stops the workers and waits for requests that are under way, up to a limit.
+    pub(crate) async fn close(&self) {
+        self.stop.send_replace(true);
+        if tokio::time::timeout(DRAIN, self.serving.write()).await.is_err() {
+            tracing::warn!("requests were still running when the server was sealed; they settle after the next unseal");
+        }
+    }
+
+    /// Default and maximum TTL of the system, in seconds.
+    pub(crate) fn system_ttls(&self) -> (u64, u64) {
+        (self.settings.default_lease_ttl, self.settings.max_lease_ttl)
+    }
+
+    pub(crate) async fn create_root_token(&self, id: Option<String>) -> Result<SecretText> {
+        let record = TokenRecord {
+            policies: vec!["root".to_owned()],
+            path: "auth/token/root".to_owned(),
+            display_name: "root".to_owned(),
+            ..TokenRecord::default()
+        };
+        Ok(self.tokens.create(NewToken { id, record }).await?.0)
+    }
+}

@@ -1,0 +1,266 @@
+//! Intent before effect: a durable row, then the create, then the activation.
+
+use std::sync::Arc;
+
+use cofferdam_model::engine::{CallError, Done, EngineLease, Handle, Issued, Plan};
+use cofferdam_model::view::Changes;
+use cofferdam_model::{Error, Result, SecretText, Timestamp, ids};
+use cofferdam_storage::port::{Batch, Check, Conflict, LeaseState, Op, Outcome};
+use futures::future::BoxFuture;
+
+use crate::ledger::Ledger;
+use crate::record::{Lease, LeaseRecord};
+
+const UNIQUE_CHARACTERS: usize = 24;
+
+/// What is to be made, after the engine planned it and the host clamped it.
+#[derive(Debug)]
+pub struct Intent {
+    /// The path of the request.
+    pub path: String,
+    /// The mount's uuid.
+    pub mount: String,
+    /// Must be open at intent and at activation: mount, target.
+    pub gates: Vec<String>,
+    /// Of the backend's target.
+    pub generation: u64,
+    /// Names the backend itself (its address).
+    pub identity: String,
+    /// Digest of the token that asks.
+    pub token: Option<String>,
+    /// The engine's plan; its `carry` is not looked at.
+    pub plan: Plan,
+    /// The component's digest.
+    pub digest: String,
+    /// Seconds, clamped.
+    pub ttl: u64,
+    /// Seconds that the create may take.
+    pub creates_within: u64,
+    /// Seconds after that until which an effect may still appear.
+    pub settles_after: u64,
+    /// What the planning call changed.
+    pub changes: Changes,
+}
+
+/// The engine's `create`, ready to be called once the intent is durable.
+pub type Make = Box<dyn FnOnce(EngineLease) -> BoxFuture<'static, Result<Done<Issued>, CallError>> + Send>;
+
+/// A credential that was made, under an active lease.
+#[derive(Debug)]
+pub struct Made {
+    /// The lease.
+    pub lease: Lease,
+    /// For the client, JSON text of an object.
+    pub data: SecretText,
+    /// For the client.
+    pub warnings: Vec<String>,
+}
+
+/// Why nothing was made.
+#[derive(Debug)]
+pub enum IssueError {
+    /// What the planning call read has changed: plan anew.
+    Stale,
+    /// For the client.
+    Failed(Error),
+}
+
+impl From<Error> for IssueError {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl Ledger {
+    /// Makes a credential. From the moment the intent is durable everything runs in a task of the ledger's own: a
+    /// caller that goes away changes nothing.
+    ///
+    /// # Errors
+    /// [`IssueError::Stale`] before anything happened; else why, with nothing left behind that is not on its way out.
+    pub async fn issue(self: &Arc<Self>, mut intent: Intent, make: Make) -> Result<Made, IssueError> {
+        let changes = std::mem::take(&mut intent.changes);
+        let gates = intent.gates.clone();
+        let lease = self.planned(intent);
+        self.write_intent(&lease, &gates, &changes).await?;
+        let ledger = self.clone();
+        let task = tokio::spawn(async move { ledger.make(lease, gates, make).await });
+        match task.await {
+            Ok(result) => result.map_err(IssueError::Failed),
+            Err(e) => Err(Error::internal(format!("the task of a create ended: {e}")).into()),
+        }
+    }
+
+    fn planned(&self, intent: Intent) -> Lease {
+        let now = self.clock.now();
+        let unique = ids::base62(UNIQUE_CHARACTERS);
+        let seconds = |s: u64| i64::try_from(s).unwrap_or(i64::MAX);
+        let not_after = now.plus_seconds(seconds(intent.creates_within));
+        Lease {
+            id: format!("{}/{unique}", intent.path),
+            object_key: Some(self.object_key(&intent.identity, &intent.plan.object)),
+            backend: intent.plan.backend.clone(),
+            generation: intent.generation,
+            token: intent.token,
+            state: LeaseState::Pending,
+            version: 1,
+            due_at: Some(not_after),
+            record: LeaseRecord {
+                path: intent.path,
+                kind: intent.plan.kind,
+                role: intent.plan.role,
+                object: intent.plan.object,
+                handle: intent.plan.handle,
+                stamp: self.stamp(&intent.mount, &unique),
+                digest: intent.digest,
+                issued_at: now,
+                expires_at: now.plus_seconds(seconds(intent.ttl)),
+                not_after,
+                settles_after: intent.settles_after,
+                renewable: intent.plan.ttl.renewable,
+                role_ttl: intent.plan.ttl.ttl.unwrap_or(0),
+                role_max_ttl: intent.plan.ttl.max_ttl.unwrap_or(0),
+                last_renewal: None,
+                confirmed: false,
+                attempts: 0,
+                last_error: None,
+            },
+            mount: intent.mount,
+        }
+    }
+
+    async fn write_intent(&self, lease: &Lease, gates: &[String], changes: &Changes) -> Result<(), IssueError> {
+        let mut batch = Batch::default();
+        batch.extend_changes(&lease.mount, changes);
+        batch.checks.extend(self.still_wanted(lease, gates));
+        if let Some(object_key) = &lease.object_key {
+            batch.checks.push(Check::ObjectFree { object_key: object_key.clone() });
+        }
+        batch.ops.push(Op::InsertLease(lease.row()?));
+        match self.storage.apply(batch).await? {
+            Outcome::Applied => Ok(()),
+            Outcome::Conflict(Conflict::Stale) => Err(IssueError::Stale),
+            Outcome::Conflict(why) => Err(refused(&why, lease).into()),
+        }
+    }
+
+    /// Token, mount and target must be live, at the intent and again at the activation (a revocation shuts them first
+    /// and walks the leases afterwards, so that none slips through between).
+    fn still_wanted(&self, lease: &Lease, gates: &[String]) -> Vec<Check> {
+        let token = lease.token.as_ref().map(|t| Check::TokenLive { digest: t.clone(), now: self.clock.now() });
+        token.into_iter().chain(gates.iter().cloned().map(Check::GateOpen)).collect()
+    }
+
+    async fn make(self: Arc<Self>, lease: Lease, gates: Vec<String>, make: Make) -> Result<Made> {
+        match make(lease.for_engine()).await {
+            Ok(done) => self.activate(lease, &gates, done).await,
+            Err(error) => {
+                let untouched = matches!(&error, CallError::Failure(f) if f.untouched)
+                    || matches!(&error, CallError::Host(_));
+                let recorded = if untouched { self.forget(&lease).await } else { self.doubt(&lease).await };
+                if let Err(trouble) = recorded {
+                    // The row is still pending, and pending rows fall due by themselves.
+                    tracing::error!(lease = lease.id, error = %trouble, "outcome of a create not recorded");
+                }
+                Err(client_error(error))
+            }
+        }
+    }
+
+    async fn activate(self: &Arc<Self>, lease: Lease, gates: &[String], done: Done<Issued>) -> Result<Made> {
+        let now = self.clock.now();
+        let mut active = lease.clone();
+        active.record.confirmed = true;
+        if let Some(handle) = done.value.handle {
+            active.record.handle = handle;
+        }
+        let known = active.record.handle.clone();
+        active.state = LeaseState::Active;
+        active.version = lease.version + 1;
+        active.due_at = Some(active.record.expires_at);
+        let mut batch = Batch::default();
+        batch.extend_changes(&lease.mount, &done.changes);
+        batch.checks.extend(self.still_wanted(&lease, gates));
+        batch.ops.push(Op::UpdateLease { expect: lease.version, row: active.row()? });
+        let refusal = match self.storage.apply(batch).await {
+            Ok(Outcome::Applied) => {
+                self.wake_before(active.record.expires_at, now);
+                return Ok(Made { lease: active, data: done.value.data, warnings: done.value.warnings });
+            }
+            Ok(Outcome::Conflict(why)) => refused(&why, &lease),
+            // The outcome of the commit is unknown: the row tells.
+            Err(trouble) => match self.get(&lease.id).await {
+                Ok(Some(found)) if found.state == LeaseState::Active => {
+                    return Ok(Made { lease: found, data: done.value.data, warnings: done.value.warnings });
+                }
+                _ => trouble,
+            },
+        };
+        if let Err(trouble) = self.take_back(&lease.id, known).await {
+            tracing::error!(lease = lease.id, error = %trouble, "a refused create is not yet on its way out");
+        }
+        Err(refusal)
+    }
+
+    /// The create certainly made nothing: its intent goes.
+    async fn forget(&self, lease: &Lease) -> Result<()> {
+        let ops = vec![Op::DeleteLease { id: lease.id.clone(), expect: lease.version }];
+        if self.storage.apply(Batch { checks: Vec::new(), ops }).await? == Outcome::Applied {
+            self.backends.released(lease).await;
+        }
+        Ok(())
+    }
+
+    /// The create's outcome is unknown: it is revoked at once, and again until it can no longer appear.
+    async fn doubt(&self, lease: &Lease) -> Result<()> {
+        self.condemn(&lease.id, |_| {}).await.map(|_| self.wake.notify_one())
+    }
+
+    /// The create succeeded, and nobody may have it.
+    async fn take_back(&self, id: &str, handle: Handle) -> Result<()> {
+        self.condemn(id, move |record| {
+            record.confirmed = true;
+            record.handle = handle.clone();
+        })
+        .await
+        .map(|_| self.wake.notify_one())
+    }
+
+    pub(crate) fn wake_before(&self, due: Timestamp, now: Timestamp) {
+        if due.seconds_since(now) <= crate::worker::NAP_MAX_SECONDS {
+            self.wake.notify_one();
+        }
+    }
+}
+
+fn refused(why: &Conflict, lease: &Lease) -> Error {
+    match why {
+        Conflict::TokenGone => Error::bad_token(),
+        Conflict::GateShut(_) => {
+            Error::unavailable(format!("{}: the mount or its backend is being removed", lease.record.path))
+        }
+        Conflict::ObjectTaken => Error::backend(format!(
+            "another live lease holds the name {:?}; a username_template needs enough randomness",
+            lease.record.object
+        )),
+        Conflict::Stale | Conflict::RowMoved => {
+            Error::unavailable(format!("{}: revoked while it was being made", lease.record.path))
+        }
+    }
+}
+
+/// What the client learns of a call that failed.
+pub(crate) fn client_error(error: CallError) -> Error {
+    use cofferdam_model::ErrorKind;
+    use cofferdam_model::engine::Cause;
+    match error {
+        CallError::Fault(e) | CallError::Host(e) => e,
+        CallError::Failure(f) => Error::new(
+            match f.cause {
+                Cause::Invalid | Cause::Unsupported => ErrorKind::Invalid,
+                Cause::Throttled => ErrorKind::Throttled,
+                _ => ErrorKind::Backend,
+            },
+            f.message,
+        ),
+    }
+}

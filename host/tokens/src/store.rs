@@ -1,0 +1,236 @@
+//! Finds, makes, renews and ends token rows.
+
+use std::sync::Arc;
+
+use cofferdam_crypto::Key;
+use cofferdam_crypto::digest::keyed_digest;
+use cofferdam_model::{Clock, Error, Result, SecretText, Timestamp, ids};
+use cofferdam_storage::Storage;
+use cofferdam_storage::port::{Batch, Check, Op, Outcome, TokenRow};
+
+use crate::record::{NewToken, Token, TokenRecord};
+
+/// What the id of a service token starts with.
+pub const PREFIX: &str = "hvs.";
+const RANDOM_CHARACTERS: usize = 24;
+const ACCESSOR_CHARACTERS: usize = 24;
+
+/// The token table.
+#[derive(Clone)]
+pub struct Tokens {
+    storage: Storage,
+    clock: Arc<dyn Clock>,
+    digest_key: Arc<Key>,
+    accessor_key: Arc<Key>,
+}
+
+impl Tokens {
+    /// `root` is a key of the barrier; the keys of the digests are derived from it.
+    pub fn new(storage: Storage, clock: Arc<dyn Clock>, root: &Key) -> Self {
+        Self {
+            storage,
+            clock,
+            digest_key: Arc::new(root.derive("token digest")),
+            accessor_key: Arc::new(root.derive("accessor digest")),
+        }
+    }
+
+    /// The digest under which a token is kept.
+    pub fn digest(&self, token: &str) -> String {
+        keyed_digest(&self.digest_key, token)
+    }
+
+    fn accessor_digest(&self, accessor: &str) -> String {
+        keyed_digest(&self.accessor_key, accessor)
+    }
+
+    /// The token, if it is known, live, not expired and has a use left.
+    ///
+    /// # Errors
+    /// Store trouble.
+    pub async fn lookup(&self, token: &str) -> Result<Option<Token>> {
+        let now = self.clock.now();
+        Ok(self.find(&self.digest(token)).await?.filter(|t| is_valid(t, now)))
+    }
+
+    /// The row of this digest, whatever its state.
+    ///
+    /// # Errors
+    /// Store trouble.
+    pub async fn find(&self, digest: &str) -> Result<Option<Token>> {
+        self.storage.token(digest).await?.map(open).transpose()
+    }
+
+    /// The valid token of this accessor.
+    ///
+    /// # Errors
+    /// Store trouble.
+    pub async fn by_accessor(&self, accessor: &str) -> Result<Option<Token>> {
+        let now = self.clock.now();
+        let row = self.storage.token_by_accessor(&self.accessor_digest(accessor)).await?;
+        Ok(row.map(open).transpose()?.filter(|t| is_valid(t, now)))
+    }
+
+    /// All valid tokens' accessors, sorted.
+    ///
+    /// # Errors
+    /// Store trouble.
+    pub async fn accessors(&self) -> Result<Vec<String>> {
+        const PAGE: usize = 1_000;
+        let now = self.clock.now();
+        let mut out = Vec::new();
+        let mut after: Option<String> = None;
+        loop {
+            let page = self.storage.tokens(after.as_deref(), PAGE).await?;
+            let full = page.len() == PAGE;
+            after = page.last().map(|row| row.digest.clone());
+            for row in page {
+                let token = open(row)?;
+                if is_valid(&token, now) {
+                    out.push(token.record.accessor);
+                }
+            }
+            if !full {
+                out.sort();
+                return Ok(out);
+            }
+        }
+    }
+
+    /// Makes a token. Its parent, if any, must still be live when the row is written.
+    ///
+    /// # Errors
+    /// Bad or taken id; a parent that is gone; store trouble.
+    pub async fn create(&self, new: NewToken) -> Result<(SecretText, Token)> {
+        let now = self.clock.now();
+        let custom = new.id.is_some();
+        let id = new.id.unwrap_or_else(|| format!("{PREFIX}{}", ids::base62(RANDOM_CHARACTERS)));
+        let mut record = TokenRecord { accessor: ids::base62(ACCESSOR_CHARACTERS), created_at: now, ..new.record };
+        record.expires_at = match record.creation_ttl {
+            0 => None,
+            ttl => Some(now.plus_seconds(i64::try_from(ttl).unwrap_or(i64::MAX))),
+        };
+        let token = Token {
+            digest: self.digest(&id),
+            version: 1,
+            live: true,
+            uses_left: (record.num_uses > 0).then(|| i64::try_from(record.num_uses).unwrap_or(i64::MAX)),
+            record,
+        };
+        let mut batch = Batch::default();
+        if let Some(parent) = &token.record.parent {
+            batch.checks.push(Check::TokenLive { digest: parent.clone(), now });
+        }
+        batch.ops.push(Op::InsertToken(token.row(self.accessor_digest(&token.record.accessor))?));
+        match self.storage.apply(batch).await? {
+            Outcome::Applied => Ok((SecretText::new(id), token)),
+            Outcome::Conflict(cofferdam_storage::port::Conflict::TokenGone) => Err(Error::bad_token()),
+            Outcome::Conflict(_) if custom => Err(Error::invalid("cannot create a token with a duplicate ID")),
+            Outcome::Conflict(why) => Err(Error::internal(format!("new token: {why:?}"))),
+        }
+    }
+
+    /// Takes one use of a token with a limit. False: none was left.
+    ///
+    /// # Errors
+    /// Store trouble.
+    pub async fn use_one(&self, digest: &str) -> Result<bool> {
+        let batch = Batch { checks: Vec::new(), ops: vec![Op::UseToken { digest: digest.to_owned() }] };
+        Ok(self.storage.apply(batch).await? == Outcome::Applied)
+    }
+
+    /// Gives a token a new end. False: it changed meanwhile (a revocation, most likely).
+    ///
+    /// # Errors
+    /// Store trouble.
+    pub async fn extend(&self, token: &Token, expires_at: Timestamp) -> Result<bool> {
+        let mut next = token.clone();
+        next.record.expires_at = Some(expires_at);
+        next.record.last_renewal = Some(self.clock.now());
+        self.replace(token.version, next).await
+    }
+
+    /// Cuts a token from its parent. False: it changed meanwhile.
+    ///
+    /// # Errors
+    /// Store trouble.
+    pub async fn orphan(&self, token: &Token) -> Result<bool> {
+        let mut next = token.clone();
+        next.record.parent = None;
+        self.replace(token.version, next).await
+    }
+
+    async fn replace(&self, expect: i64, mut next: Token) -> Result<bool> {
+        next.version = expect + 1;
+        let row = next.row(self.accessor_digest(&next.record.accessor))?;
+        let batch = Batch { checks: Vec::new(), ops: vec![Op::UpdateToken { expect, row }] };
+        Ok(self.storage.apply(batch).await? == Outcome::Applied)
+    }
+
+    /// Marks a token as being revoked, durably: from now on nothing can be made on it. Its row stays due until the
+    /// revocation is finished, so that a crash resumes it. None: there is no such token.
+    ///
+    /// # Errors
+    /// Store trouble.
+    pub async fn condemn(&self, digest: &str) -> Result<Option<Token>> {
+        loop {
+            let Some(token) = self.find(digest).await? else { return Ok(None) };
+            if !token.live {
+                return Ok(Some(token));
+            }
+            let next = Token { live: false, version: token.version + 1, ..token.clone() };
+            let mut row = next.row(self.accessor_digest(&next.record.accessor))?;
+            row.due_at = Some(self.clock.now());
+            let batch =
+                Batch { checks: Vec::new(), ops: vec![Op::UpdateToken { expect: token.version, row }] };
+            if self.storage.apply(batch).await? == Outcome::Applied {
+                return Ok(Some(next));
+            }
+        }
+    }
+
+    /// Puts off the next attempt to finish a revocation.
+    ///
+    /// # Errors
+    /// Store trouble.
+    pub async fn defer(&self, token: &Token, due_at: Timestamp) -> Result<()> {
+        let next = Token { version: token.version + 1, ..token.clone() };
+        let mut row = next.row(self.accessor_digest(&next.record.accessor))?;
+        row.due_at = Some(due_at);
+        let ops = vec![Op::UpdateToken { expect: token.version, row }];
+        self.storage.apply(Batch { checks: Vec::new(), ops }).await.map(|_| ())
+    }
+
+    /// Direct children, at most `limit`.
+    ///
+    /// # Errors
+    /// Store trouble.
+    pub async fn children(&self, digest: &str, limit: usize) -> Result<Vec<Token>> {
+        self.storage.token_children(digest, limit).await?.into_iter().map(open).collect()
+    }
+
+    /// Tokens whose end, or whose unfinished revocation, is due.
+    ///
+    /// # Errors
+    /// Store trouble.
+    pub async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<Token>> {
+        self.storage.tokens_due(now, limit).await?.into_iter().map(open).collect()
+    }
+
+    /// What removes the row once nothing hangs on it any more.
+    pub fn removal(digest: &str) -> Op {
+        Op::DeleteToken { digest: digest.to_owned() }
+    }
+}
+
+fn is_valid(token: &Token, now: Timestamp) -> bool {
+    token.live
+        && token.record.expires_at.is_none_or(|end| end > now)
+        && token.uses_left.is_none_or(|left| left > 0)
+}
+
+fn open(row: TokenRow) -> Result<Token> {
+    let record = serde_json::from_slice(&row.body)
+        .map_err(|e| Error::internal(format!("token {}: its record does not read: {e}", row.digest)))?;
+    Ok(Token { digest: row.digest, version: row.version, live: row.live, uses_left: row.uses_left, record })
+}
