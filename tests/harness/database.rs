@@ -1,0 +1,76 @@
+//! A database mount that is ready for use: what most tests begin with.
+
+use serde_json::{Value, json};
+
+use crate::api::{Api, Reply};
+use crate::postgres::Postgres;
+
+/// A mount of the database engine, aimed at a cluster.
+pub struct DatabaseMount {
+    /// A client that may do anything.
+    pub api: Api,
+    /// Where it is mounted.
+    pub path: String,
+}
+
+/// The statement that makes a user.
+const CREATE: &str = "CREATE ROLE \"{{name}}\" WITH LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}'";
+
+impl DatabaseMount {
+    /// Mounts the engine at `path`, connects it as `pg`, and makes the role `app` (an hour, a day at most).
+    #[track_caller]
+    pub fn new(api: &Api, path: &str, cluster: &Postgres) -> Self {
+        let mount = Self { api: api.clone(), path: path.to_owned() };
+        api.mount(path, "database");
+        mount.configure("pg", &cluster.url(), cluster, json!({})).ok();
+        mount.role("app", "1h", "24h");
+        mount
+    }
+
+    /// Writes a connection; further fields in `more`.
+    #[track_caller]
+    pub fn configure(&self, name: &str, url: &str, cluster: &Postgres, more: Value) -> Reply {
+        let mut body = json!({
+            "plugin_name": "postgresql-database-plugin", "connection_url": url, "allowed_roles": "*",
+            "username": Postgres::ADMIN, "password": cluster.password(),
+        });
+        if let (Some(body), Value::Object(more)) = (body.as_object_mut(), more) {
+            body.extend(more);
+        }
+        self.api.post(&format!("{}/config/{name}", self.path), body)
+    }
+
+    /// Writes a role of the connection `pg` with these times.
+    #[track_caller]
+    pub fn role(&self, name: &str, ttl: &str, max: &str) {
+        self.role_with(name, json!({ "default_ttl": ttl, "max_ttl": max }));
+    }
+
+    /// Writes a role of the connection `pg` with these fields on top of a plain one.
+    #[track_caller]
+    pub fn role_with(&self, name: &str, more: Value) {
+        let mut body = json!({ "db_name": "pg", "creation_statements": [CREATE] });
+        if let (Some(body), Value::Object(more)) = (body.as_object_mut(), more) {
+            body.extend(more);
+        }
+        self.api.post(&format!("{}/roles/{name}", self.path), body).ok();
+    }
+
+    /// Asks for a credential.
+    #[track_caller]
+    pub fn creds(&self, role: &str) -> Reply {
+        self.api.get(&format!("{}/creds/{role}", self.path))
+    }
+
+    /// The leases of a role that the server lists, sorted; their last segments.
+    #[track_caller]
+    pub fn leases(&self, role: &str) -> Vec<String> {
+        let reply = self.api.list(&format!("sys/leases/lookup/{}/creds/{role}", self.path));
+        if reply.status == 404 {
+            return Vec::new();
+        }
+        let body = reply.ok();
+        let keys = body["data"]["keys"].as_array().expect("keys");
+        keys.iter().map(|k| k.as_str().expect("a key").to_owned()).collect()
+    }
+}

@@ -1,0 +1,31 @@
+//! What every black-box test stands on: a private PostgreSQL, the real binary, HTTP, the command line, and patience.
+//!
+//! Nothing here imports a crate of the host. A harness fails by panicking: a test that cannot be set up has failed.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "test support: it fails by panicking and works on files of its own"
+)]
+
+mod api;
+mod artifacts;
+mod cli;
+mod database;
+mod postgres;
+mod process;
+mod replay;
+mod server;
+mod wait;
+
+pub use api::{Api, Reply};
+pub use artifacts::{binary, checkout, target_folder};
+pub use cli::{Cli, Said};
+pub use database::DatabaseMount;
+pub use postgres::{Hang, Postgres};
+pub use process::Kept;
+pub use replay::{Replay, Step, fits};
+pub use server::{Key, Server, Store};
+pub use wait::{PATIENCE, wait_until};

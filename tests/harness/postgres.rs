@@ -1,0 +1,244 @@
+//! A private PostgreSQL cluster: TLS by a certificate of its own authority, SCRAM passwords, a free port.
+
+use std::fs;
+use std::io::Read as _;
+use std::net::TcpListener;
+use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use postgres::{Client, Config, NoTls};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rustix::process::{Signal, getuid};
+
+use crate::process::{Kept, children, signal_process};
+use crate::wait::wait_until;
+
+/// A running cluster.
+pub struct Postgres {
+    kept: Kept,
+    port: u16,
+    password: String,
+    authority: String,
+    log: PathBuf,
+}
+
+/// While this lives, the cluster answers nobody: every process of it is stopped.
+pub struct Hang<'a>(&'a Postgres);
+
+impl Postgres {
+    /// The name of the administrator that engines use: it may make roles and is no superuser.
+    pub const ADMIN: &'static str = "steward";
+
+    /// The cluster that all tests of this process share.
+    pub fn shared() -> &'static Self {
+        static SHARED: OnceLock<Postgres> = OnceLock::new();
+        SHARED.get_or_init(Self::start)
+    }
+
+    /// A cluster of its own.
+    pub fn start() -> Self {
+        let bin = newest_bin();
+        let folder = tempfile::Builder::new().prefix("cofferdam-pg-").tempdir().expect("a temporary folder").keep();
+        let password = random_text();
+        give(&folder);
+        let authority = write_certificates(&folder);
+        let password_file = write_private(&folder, "password", &password);
+        let data = folder.join("data");
+        let made = as_server(&bin.join("initdb"))
+            .args(["--no-sync", "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--username=postgres"])
+            .arg("--pwfile")
+            .arg(password_file)
+            .arg("--pgdata")
+            .arg(&data)
+            .current_dir(&folder)
+            .output()
+            .expect("initdb runs");
+        assert!(made.status.success(), "initdb failed: {}", String::from_utf8_lossy(&made.stderr));
+
+        let port = free_port();
+        let log = folder.join("log");
+        let log_file = fs::File::create(&log).expect("a log file");
+        let setting = |name: &str, value: &str| ["-c".to_owned(), format!("{name}={value}")];
+        let path = |name: &str| folder.join(name).display().to_string();
+        let mut command = as_server(&bin.join("postgres"));
+        command.arg("-D").arg(&data).current_dir(&folder).stdout(Stdio::null()).stderr(log_file);
+        for (name, value) in [
+            ("listen_addresses", "127.0.0.1".to_owned()),
+            ("port", port.to_string()),
+            ("unix_socket_directories", folder.display().to_string()),
+            ("max_connections", "200".to_owned()),
+            ("fsync", "off".to_owned()),
+            ("ssl", "on".to_owned()),
+            ("ssl_cert_file", path("server.crt")),
+            ("ssl_key_file", path("server.key")),
+        ] {
+            command.args(setting(name, &value));
+        }
+        let kept = Kept::start(&mut command, Some(folder));
+        let cluster = Self { kept, port, password, authority, log };
+        let mut client = wait_until("PostgreSQL to answer", || cluster.try_login("postgres", &cluster.password).ok());
+        client
+            .batch_execute(&format!(
+                "CREATE ROLE {} LOGIN CREATEROLE PASSWORD '{}'; GRANT CREATE ON SCHEMA public TO {0} WITH GRANT OPTION",
+                Self::ADMIN,
+                cluster.password
+            ))
+            .expect("the administrator's role");
+        cluster
+    }
+
+    /// The port it listens on, at 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The password of the administrator, and of the superuser.
+    pub fn password(&self) -> &str {
+        &self.password
+    }
+
+    /// The certificate of the authority that signed the server's own, in PEM; good for 127.0.0.1 and localhost.
+    pub fn authority(&self) -> &str {
+        &self.authority
+    }
+
+    /// A connection URL with placeholders for name and password.
+    pub fn url(&self) -> String {
+        self.url_with("127.0.0.1", "sslmode=disable")
+    }
+
+    /// The same with another host and other parameters.
+    pub fn url_with(&self, host: &str, parameters: &str) -> String {
+        format!("postgresql://{{{{username}}}}:{{{{password}}}}@{host}:{}/postgres?{parameters}", self.port)
+    }
+
+    /// A session of the superuser.
+    pub fn superuser(&self) -> Client {
+        self.try_login("postgres", &self.password)
+            .unwrap_or_else(|e| panic!("the superuser cannot log in: {e}\n{}", self.log()))
+    }
+
+    /// A session of anybody, if admitted.
+    pub fn try_login(&self, user: &str, password: &str) -> Result<Client, postgres::Error> {
+        Config::new()
+            .host("127.0.0.1")
+            .port(self.port)
+            .user(user)
+            .password(password)
+            .dbname("postgres")
+            .connect_timeout(std::time::Duration::from_secs(10))
+            .connect(NoTls)
+    }
+
+    /// The roles whose names match an SQL LIKE pattern, sorted.
+    pub fn roles_like(&self, pattern: &str) -> Vec<String> {
+        let rows = self
+            .superuser()
+            .query("SELECT rolname::text FROM pg_roles WHERE rolname LIKE $1 ORDER BY 1", &[&pattern])
+            .expect("roles are listed");
+        rows.iter().map(|row| row.get(0)).collect()
+    }
+
+    /// Whether a role is there.
+    pub fn has_role(&self, name: &str) -> bool {
+        let row = self.superuser().query_one("SELECT count(*) FROM pg_roles WHERE rolname = $1", &[&name]);
+        row.expect("roles are counted").get::<_, i64>(0) == 1
+    }
+
+    /// Stops every process of the cluster: connections are accepted by the kernel, and nobody ever answers.
+    pub fn hang(&self) -> Hang<'_> {
+        self.signal_all(Signal::STOP);
+        Hang(self)
+    }
+
+    /// What the server logged.
+    pub fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    fn signal_all(&self, signal: Signal) {
+        // The parent first, or it would start what is missing.
+        self.kept.signal(signal);
+        for child in children(self.kept.id()) {
+            signal_process(child, signal);
+        }
+    }
+}
+
+impl Drop for Hang<'_> {
+    fn drop(&mut self) {
+        self.0.signal_all(Signal::CONT);
+    }
+}
+
+/// A port on 127.0.0.1 that nobody listens on.
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port()
+}
+
+/// 128 bits from the kernel, as text.
+pub(crate) fn random_text() -> String {
+    let mut bytes = [0; 16];
+    fs::File::open("/dev/urandom").and_then(|mut f| f.read_exact(&mut bytes)).expect("random bytes");
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+fn newest_bin() -> PathBuf {
+    fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| Some((entry.file_name().to_str()?.parse::<u32>().ok()?, entry.path().join("bin"))))
+        .filter(|(_, bin)| bin.join("initdb").is_file())
+        .max_by_key(|(version, _)| *version)
+        .map(|(_, bin)| bin)
+        .expect("PostgreSQL's server programs are installed below /usr/lib/postgresql (`cargo verify` sees to it)")
+}
+
+/// PostgreSQL refuses to run as root: then it runs as the user that its package made.
+fn as_server(program: &Path) -> Command {
+    if !getuid().is_root() {
+        return Command::new(program);
+    }
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups", "--"]).arg(program);
+    command
+}
+
+fn give(path: &Path) {
+    if getuid().is_root() {
+        let number = |flag: &str| {
+            let output = Command::new("id").args([flag, "postgres"]).output().expect("id runs");
+            String::from_utf8_lossy(&output.stdout).trim().parse().expect("the user postgres exists")
+        };
+        chown(path, Some(number("-u")), Some(number("-g"))).expect("root may give files away");
+    }
+}
+
+fn write_private(folder: &Path, name: &str, content: &str) -> PathBuf {
+    let path = folder.join(name);
+    fs::write(&path, content).expect("a file is written");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("a file is made private");
+    give(&path);
+    path
+}
+
+/// Writes the server's certificate and key; answers the authority's certificate.
+fn write_certificates(folder: &Path) -> String {
+    let mut params = CertificateParams::new(Vec::new()).expect("parameters");
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let key = KeyPair::generate().expect("a key");
+    let authority = params.self_signed(&key).expect("an authority");
+    let issuer = Issuer::new(params, key);
+
+    let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
+    let server_key = KeyPair::generate().expect("a key");
+    let server = CertificateParams::new(names)
+        .and_then(|params| params.signed_by(&server_key, &issuer))
+        .expect("a server's certificate");
+    write_private(folder, "server.crt", &server.pem());
+    write_private(folder, "server.key", &server_key.serialize_pem());
+    authority.pem()
+}

@@ -1,0 +1,233 @@
+//! The server under test: the real binary, on a port of its own, killed and restarted at will.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::api::Api;
+use crate::artifacts::binary;
+use crate::postgres::free_port;
+use crate::process::Kept;
+use crate::wait::{PATIENCE, wait_until};
+
+/// A running server. Dropping it kills it.
+pub struct Server {
+    kept: Option<Kept>,
+    arguments: Vec<String>,
+    url: String,
+    root: String,
+    keys: Vec<Key>,
+    folder: Arc<TempDir>,
+}
+
+/// One share of the unseal key.
+pub type Key = String;
+
+/// Where a configured server keeps its data.
+pub enum Store {
+    /// The embedded store, in the server's own folder.
+    Embedded,
+    /// A PostgreSQL database, by its URL.
+    Postgres(String),
+}
+
+impl Server {
+    /// A development server: in memory, unsealed, root token `root`.
+    pub fn dev() -> Self {
+        Self::dev_with(&[])
+    }
+
+    /// The same with further flags.
+    pub fn dev_with(flags: &[String]) -> Self {
+        let folder = new_folder();
+        let address = format!("127.0.0.1:{}", free_port());
+        let mut arguments: Vec<String> = ["server", "-dev", "-dev-root-token-id=root", "-dev-no-store-token"]
+            .into_iter()
+            .map(str::to_owned)
+            .collect();
+        arguments.push(format!("-dev-listen-address={address}"));
+        arguments.extend_from_slice(flags);
+        let mut server = Self::new(arguments, &address, folder, "root");
+        server.boot();
+        let log = wait_until("the development server's unseal key", || {
+            let log = server.log();
+            log.contains("Unseal Key:").then_some(log)
+        });
+        server.keys = log.lines().filter_map(|l| Some(l.split_once("Unseal Key:")?.1.trim().to_owned())).collect();
+        server
+    }
+
+    /// A configured server, not yet initialised.
+    pub fn blank(store: &Store) -> Self {
+        let folder = new_folder();
+        let address = format!("127.0.0.1:{}", free_port());
+        let storage = match store {
+            Store::Embedded => {
+                format!("storage \"sqlite\" {{\n  path = \"{}\"\n}}\n", folder.path().join("data").display())
+            }
+            Store::Postgres(url) => format!("storage \"postgresql\" {{\n  connection_url = \"{url}\"\n}}\n"),
+        };
+        let config = folder.path().join("server.hcl");
+        let listener = format!("listener \"tcp\" {{\n  address = \"{address}\"\n  tls_disable = true\n}}\n");
+        fs::write(&config, format!("{storage}{listener}")).expect("a configuration is written");
+        let arguments = vec!["server".to_owned(), format!("-config={}", config.display())];
+        let mut server = Self::new(arguments, &address, folder, "");
+        server.boot();
+        server
+    }
+
+    /// A configured server on the embedded store, initialised with one share and unsealed.
+    pub fn stored() -> Self {
+        Self::stored_in(&Store::Embedded)
+    }
+
+    /// The same on a store of choice.
+    pub fn stored_in(store: &Store) -> Self {
+        let mut server = Self::blank(store);
+        server.init(1, 1);
+        server.unseal();
+        server
+    }
+
+    /// Initialises it and remembers the shares and the root token.
+    #[track_caller]
+    pub fn init(&mut self, shares: usize, threshold: usize) -> Value {
+        let body = json!({ "secret_shares": shares, "secret_threshold": threshold });
+        let answer = self.api().anonymous().put("sys/init", body).expect(200);
+        let keys = answer["keys_base64"].as_array().expect("shares");
+        self.keys = keys.iter().map(|k| k.as_str().expect("a share").to_owned()).collect();
+        self.root = answer["root_token"].as_str().expect("a root token").to_owned();
+        answer
+    }
+
+    /// Hands in shares until it is unsealed.
+    #[track_caller]
+    pub fn unseal(&self) {
+        let api = self.api().anonymous();
+        for key in &self.keys {
+            let state = api.put("sys/unseal", json!({ "key": key })).expect(200);
+            if state["sealed"] == false {
+                wait_until("the unsealed server to be active", || (api.get("sys/health").status == 200).then_some(()));
+                return;
+            }
+        }
+        panic!("all shares handed in, still sealed\n{}", self.log());
+    }
+
+    /// Ends it with SIGKILL, at whatever it is doing.
+    pub fn kill(&mut self) {
+        if let Some(mut kept) = self.kept.take() {
+            kept.kill();
+        }
+    }
+
+    /// Asks it to end, and waits until it did.
+    #[track_caller]
+    pub fn stop(&mut self) {
+        if let Some(mut kept) = self.kept.take() {
+            kept.signal(Signal::TERM);
+            wait_until("the server to end when asked", || (!kept.alive()).then_some(()));
+        }
+    }
+
+    /// Starts it again on the same store and address; it is sealed then.
+    pub fn start_again(&mut self) {
+        assert!(self.kept.is_none(), "it still runs");
+        self.boot();
+    }
+
+    /// Kills it, starts it again and unseals it.
+    pub fn crash_and_recover(&mut self) {
+        self.kill();
+        self.start_again();
+        self.unseal();
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, signal: Signal) {
+        self.kept.as_ref().expect("the server runs").signal(signal);
+    }
+
+    /// A client with the root token.
+    pub fn api(&self) -> Api {
+        Api::new(&self.url, (!self.root.is_empty()).then_some(self.root.as_str()))
+    }
+
+    /// Its base URL.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The root token.
+    pub fn root(&self) -> &str {
+        &self.root
+    }
+
+    /// The shares of the unseal key.
+    pub fn keys(&self) -> &[Key] {
+        &self.keys
+    }
+
+    /// Its folder: configuration, log and, on the embedded store, the data.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Everything that it printed so far, over all starts.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.log_path()).unwrap_or_default()
+    }
+
+    /// Its process number.
+    pub fn id(&self) -> u32 {
+        self.kept.as_ref().expect("the server runs").id()
+    }
+
+    fn new(arguments: Vec<String>, address: &str, folder: Arc<TempDir>, root: &str) -> Self {
+        Self {
+            kept: None,
+            arguments,
+            url: format!("http://{address}"),
+            root: root.to_owned(),
+            keys: Vec::new(),
+            folder,
+        }
+    }
+
+    fn log_path(&self) -> PathBuf {
+        self.folder.path().join("server.log")
+    }
+
+    #[track_caller]
+    fn boot(&mut self) {
+        let log = fs::File::options().create(true).append(true).open(self.log_path()).expect("a log file");
+        let error_log = log.try_clone().expect("a second handle");
+        let mut command = Command::new(binary());
+        command
+            .args(&self.arguments)
+            .current_dir(self.folder.path())
+            .env("HOME", self.folder.path())
+            .env_remove("VAULT_ADDR")
+            .env_remove("VAULT_TOKEN")
+            .stdout(Stdio::from(log))
+            .stderr(Stdio::from(error_log));
+        let mut kept = Kept::start(&mut command, None);
+        let api = Api::new(&self.url, None);
+        let end = std::time::Instant::now() + PATIENCE;
+        while api.try_send("GET", "sys/seal-status", None).is_err() {
+            assert!(kept.alive(), "the server ended at start:\n{}", self.log());
+            assert!(std::time::Instant::now() < end, "the server does not answer:\n{}", self.log());
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        self.kept = Some(kept);
+    }
+}
+
+fn new_folder() -> Arc<TempDir> {
+    Arc::new(tempfile::Builder::new().prefix("cofferdam-server-").tempdir().expect("a temporary folder"))
+}
