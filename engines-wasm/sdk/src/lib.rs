@@ -11,6 +11,7 @@ pub mod __bindings;
 #[path = "export.rs"]
 pub mod __export;
 mod context;
+pub mod duration;
 mod engine;
 pub mod failure;
 mod host;
@@ -18,6 +19,7 @@ mod reply;
 mod route;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod time;
 pub mod types;
 
 pub use context::{Context, Storage};
