@@ -8,8 +8,9 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::print_stdout,
     clippy::disallowed_methods,
-    reason = "a test fails by panicking"
+    reason = "a test fails by panicking, and says what it counted"
 )]
 
 use std::path::PathBuf;

@@ -27,5 +27,5 @@ pub use database::DatabaseMount;
 pub use postgres::{Hang, Postgres};
 pub use process::Kept;
 pub use replay::{Replay, Step, fits};
-pub use server::{Key, Server, Store};
+pub use server::{Key, Server};
 pub use wait::{PATIENCE, wait_until};

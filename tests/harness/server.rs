@@ -28,14 +28,6 @@ pub struct Server {
 /// One share of the unseal key.
 pub type Key = String;
 
-/// Where a configured server keeps its data.
-pub enum Store {
-    /// The embedded store, in the server's own folder.
-    Embedded,
-    /// A PostgreSQL database, by its URL.
-    Postgres(String),
-}
-
 impl Server {
     /// A development server: in memory, unsealed, root token `root`.
     pub fn dev() -> Self {
@@ -63,15 +55,11 @@ impl Server {
     }
 
     /// A configured server, not yet initialised.
-    pub fn blank(store: &Store) -> Self {
+    pub fn blank() -> Self {
         let folder = new_folder();
         let address = format!("127.0.0.1:{}", free_port());
-        let storage = match store {
-            Store::Embedded => {
-                format!("storage \"sqlite\" {{\n  path = \"{}\"\n}}\n", folder.path().join("data").display())
-            }
-            Store::Postgres(url) => format!("storage \"postgresql\" {{\n  connection_url = \"{url}\"\n}}\n"),
-        };
+        let data = folder.path().join("data");
+        let storage = format!("storage \"sqlite\" {{\n  path = \"{}\"\n}}\n", data.display());
         let config = folder.path().join("server.hcl");
         let listener = format!("listener \"tcp\" {{\n  address = \"{address}\"\n  tls_disable = true\n}}\n");
         fs::write(&config, format!("{storage}{listener}")).expect("a configuration is written");
@@ -83,12 +71,7 @@ impl Server {
 
     /// A configured server on the embedded store, initialised with one share and unsealed.
     pub fn stored() -> Self {
-        Self::stored_in(&Store::Embedded)
-    }
-
-    /// The same on a store of choice.
-    pub fn stored_in(store: &Store) -> Self {
-        let mut server = Self::blank(store);
+        let mut server = Self::blank();
         server.init(1, 1);
         server.unseal();
         server
