@@ -151,19 +151,27 @@ impl Storage<'_> {
         self.0.list(prefix, after, limit)
     }
 
-    /// All names directly below `prefix`, page by page.
+    /// The first `count` names directly below `prefix` that are greater than `after`, page by page.
     #[must_use]
-    pub fn list_all(&self, prefix: &str) -> Vec<String> {
+    pub fn list_up_to(&self, prefix: &str, after: Option<&str>, count: usize) -> Vec<String> {
         const PAGE: u32 = 10_000;
-        let mut names = Vec::new();
+        let mut names: Vec<String> = Vec::new();
         loop {
-            let page = self.0.list(prefix, names.last().map(String::as_str), PAGE);
+            let limit = u32::try_from(count - names.len()).unwrap_or(PAGE).min(PAGE);
+            let page = self.0.list(prefix, names.last().map(String::as_str).or(after), limit);
             let last = page.len() < PAGE as usize;
             names.extend(page);
-            if last {
+            if last || names.len() >= count {
+                names.truncate(count);
                 return names;
             }
         }
+    }
+
+    /// All names directly below `prefix`, page by page.
+    #[must_use]
+    pub fn list_all(&self, prefix: &str) -> Vec<String> {
+        self.list_up_to(prefix, None, usize::MAX)
     }
 
     /// The entries below `prefix` at any depth whose keys are greater than `after`, one page of them.

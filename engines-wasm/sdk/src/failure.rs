@@ -57,6 +57,12 @@ pub fn internal(message: impl Into<String>) -> Failure {
     new(Cause::Internal, message)
 }
 
+/// A value that could not be written as JSON: the engine's own fault.
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
+pub fn json(error: serde_json::Error) -> Failure {
+    internal(format!("cannot write JSON: {error}"))
+}
+
 impl Failure {
     /// The backend certainly does not hold, and never will hold, what the call was to make.
     #[must_use]

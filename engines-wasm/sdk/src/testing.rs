@@ -169,30 +169,36 @@ impl FakeHost {
 
 /// Matches a pattern as the host does.
 fn capture(pattern: &str, path: &str) -> Option<Vec<(String, String)>> {
+    let (parts, folder) = match pattern.strip_suffix('/') {
+        Some(parts) => (parts, true),
+        None => (pattern, false),
+    };
     let mut captured = Vec::new();
     let mut rest = Some(path);
-    for part in pattern.split('/').filter(|part| !part.is_empty()) {
-        if let Some(name) = part.strip_prefix('{').and_then(|part| part.strip_suffix("*}")) {
+    for part in parts.split('/') {
+        let param = part.strip_prefix('{').and_then(|part| part.strip_suffix('}'));
+        if let Some(name) = param.and_then(|param| param.strip_suffix('*')) {
             captured.push((name.to_owned(), rest.unwrap_or_default().to_owned()));
             return Some(captured);
         }
-        let (segment, tail) = match rest?.split_once('/') {
-            Some((segment, tail)) => (segment, Some(tail)),
-            None => (rest?, None),
-        };
-        match part.strip_prefix('{').and_then(|part| part.strip_suffix('}')) {
-            Some(name) if is_word(segment) => captured.push((name.to_owned(), segment.to_owned())),
+        let (segment, tail) = rest?.split_once('/').map_or((rest?, None), |(segment, tail)| (segment, Some(tail)));
+        match param {
+            Some(param) if is_name(segment, param.ends_with('@')) => {
+                captured.push((param.trim_end_matches('@').to_owned(), segment.to_owned()));
+            }
             None if part == segment => {}
             _ => return None,
         }
         rest = tail;
     }
-    // A listed path ends in a slash.
-    matches!(rest, None | Some("")).then_some(captured)
+    (rest == folder.then_some("")).then_some(captured)
 }
 
-fn is_word(segment: &str) -> bool {
-    !segment.is_empty() && segment.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.'))
+fn is_name(segment: &str, at: bool) -> bool {
+    let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    segment.starts_with(word)
+        && segment.ends_with(word)
+        && segment.chars().all(|c| word(c) || matches!(c, '-' | '.') || (at && c == '@'))
 }
 
 /// The contract's rule for keys; the real host ends the call where this one panics.
@@ -300,5 +306,46 @@ impl Slots for FakeHost {
 
     fn put_slot(&self, name: &str, secret: &str) {
         self.0.borrow_mut().slots.insert(name.to_owned(), secret.to_owned());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn matches_patterns_as_the_host_does() {
+        let params = |list: &[(&str, &str)]| {
+            Some(list.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect::<Vec<_>>())
+        };
+        for (pattern, path, captured) in [
+            ("roles/{name}", "roles/a-b", params(&[("name", "a-b")])),
+            ("roles/{name}", "roles/a/b", None),
+            ("roles/{name}", "roles/", None),
+            ("roles/{name}", "roles/-a", None),
+            ("roles/{name}", "roles/a@b", None),
+            ("roles/{name@}", "roles/a@b", params(&[("name", "a@b")])),
+            ("roles/", "roles/", params(&[])),
+            ("roles/", "roles", None),
+            ("config", "config/", None),
+            ("data/{path*}", "data/a/b/", params(&[("path", "a/b/")])),
+            ("data/{path*}", "data", params(&[("path", "")])),
+            ("{path*}", "", params(&[("path", "")])),
+        ] {
+            assert_eq!(capture(pattern, path), captured, "{pattern} {path}");
+        }
+    }
+
+    #[test]
+    fn lists_folders_once_and_pages() {
+        let host = FakeHost::default();
+        for key in ["a", "b/x", "b/y", "c/d/e"] {
+            Host::put(&host, key, b"");
+        }
+        let storage_context = host.context();
+        assert_eq!(storage_context.storage().list_all(""), ["a", "b/", "c/"]);
+        assert_eq!(storage_context.storage().list_up_to("", Some("a"), 1), ["b/"]);
+        assert_eq!(storage_context.storage().list_all("c/"), ["d/"]);
+        assert_eq!(storage_context.storage().scan("b/", Some("b/x"), 10).len(), 1);
     }
 }

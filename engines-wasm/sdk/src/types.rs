@@ -69,7 +69,7 @@ impl MountInfo {
 /// # Errors
 /// `internal` if the value has no JSON form.
 pub fn to_json<T: Serialize + ?Sized>(value: &T) -> Result<String, Failure> {
-    serde_json::to_string(value).map_err(|error| failure::internal(format!("cannot write JSON: {error}")))
+    serde_json::to_string(value).map_err(failure::json)
 }
 
 /// A value from JSON text that the engine itself once wrote (handles, carries, slots).
