@@ -10,6 +10,7 @@ mod core;
 mod dispatch;
 mod issue;
 mod lifecycle;
+mod mount_life;
 mod mounts;
 mod native;
 mod passwords;

@@ -9,8 +9,6 @@ pub(crate) const POLICIES: &str = "host/policies";
 pub(crate) const PASSWORDS: &str = "host/passwords";
 /// Rotations under way, by `<mount uuid>/<slot>`.
 pub(crate) const ROTATIONS: &str = "host/rotations";
-/// Token roles, by name.
-pub(crate) const TOKEN_ROLES: &str = "host/token-roles";
 
 /// Targets and slots of one mount.
 pub(crate) fn of_mount(uuid: &str) -> String {

@@ -35,6 +35,7 @@ pub(crate) struct Vault {
     pub(crate) acls: Acls,
     pub(crate) passwords: Passwords,
     pub(crate) targets: Targets,
+    pub(crate) moved: crate::mount_life::Moved,
     /// Distinguishes callers for engines without showing tokens.
     pub(crate) fingerprint_key: cofferdam_crypto::Key,
     /// Set once, right after construction: the ledger reaches back for engines.
@@ -62,6 +63,7 @@ impl Vault {
             acls: Acls::default(),
             passwords: Passwords::new(storage.clone()),
             targets: Targets::new(storage.clone()),
+            moved: crate::mount_life::Moved::default(),
             fingerprint_key: root.derive("caller fingerprint"),
             ledger: OnceLock::new(),
             serving: Arc::new(RwLock::new(())),

@@ -1,0 +1,106 @@
+//! Enabling, migrating and removing mounts: the parts that need engines and leases.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use cofferdam_model::engine::{CallError, Lane};
+use cofferdam_model::{Error, Result, ids};
+use cofferdam_storage::port::{Batch, LeaseFilter};
+
+use crate::calls::MIGRATE_DEADLINE;
+use crate::mounts::{MountEntry, NewMount};
+use crate::vault::Vault;
+
+/// Moves of mounts since the server was unsealed: id → (from, to). A move is finished when it is answered.
+#[derive(Default)]
+pub(crate) struct Moved(Mutex<BTreeMap<String, (String, String)>>);
+
+impl Moved {
+    const KEPT_MAX: usize = 1_000;
+
+    pub(crate) fn record(&self, from: &str, to: &str) -> String {
+        let id = ids::uuid();
+        let mut moved = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if moved.len() >= Self::KEPT_MAX {
+            moved.clear();
+        }
+        moved.insert(id.clone(), (from.to_owned(), to.to_owned()));
+        id
+    }
+
+    pub(crate) fn of(&self, id: &str) -> Option<(String, String)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+    }
+}
+
+impl Vault {
+    /// Mounts an engine that exists and accepts the options.
+    pub(crate) async fn enable_mount(&self, mut new: NewMount) -> Result<Arc<MountEntry>> {
+        if matches!(new.kind.as_str(), "system" | "cubbyhole" | "identity" | "token") {
+            return Err(Error::invalid(format!("type: there is one {:?} only", new.kind)));
+        }
+        let engine = self
+            .catalog
+            .engine(&new.kind)
+            .await?
+            .ok_or_else(|| Error::invalid(format!("plugin not found in the catalog: {}", new.kind)))?;
+        match new.options.get("version").map(String::as_str) {
+            None | Some("") => {}
+            Some(_) if new.kind != "kv" => {
+                return Err(Error::invalid("options: only kv has a version"));
+            }
+            Some("1" | "2") => {}
+            Some(other) => return Err(Error::invalid(format!("options: unknown version {other:?} of kv"))),
+        }
+        let options: Vec<(String, String)> = new.options.clone().into_iter().collect();
+        new.storage_format = Some(engine.describe(&options).await?.storage_format);
+        self.mounts.create(new).await
+    }
+
+    /// Brings a mount's entries to the format that its options now ask for. Requests see the old or the new mount,
+    /// never half of it: the entries and the mount's record change in one commit.
+    pub(crate) async fn migrate(&self, mount: &MountEntry) -> Result<()> {
+        let engine = self.engine(mount).await?;
+        let description = engine.describe(&mount.options()).await?;
+        let stored = mount.storage_format.unwrap_or(description.storage_format);
+        if stored == description.storage_format {
+            return Ok(());
+        }
+        if !description.reads_storage.contains(&stored) {
+            return Err(Error::invalid(format!(
+                "engine {}: cannot bring entries of format {stored} to format {}",
+                mount.kind, description.storage_format
+            )));
+        }
+        let call = self.call(mount, &ids::uuid(), None, None, MIGRATE_DEADLINE, Lane::Serve);
+        let done = engine.migrate(call, stored).await.map_err(|e| match e {
+            CallError::Failure(f) => Error::backend(f.message),
+            CallError::Fault(e) | CallError::Host(e) => e,
+        })?;
+        if !self.commit(mount, &done.changes, None, Batch::default()).await? {
+            return Err(Error::unavailable("the entries changed during the migration; try again"));
+        }
+        let format = description.storage_format;
+        self.mounts.update(&mount.uuid, |next| { next.storage_format = Some(format); Ok(()) }).await.map(|_| ())
+    }
+
+    /// Stops serving a mount, takes its leases back and removes it. Answers how many leases could not be taken back
+    /// yet: then the mount goes on draining by itself.
+    pub(crate) async fn unmount(&self, uuid: &str) -> Result<i64> {
+        self.mounts.drain(uuid).await?;
+        self.finish_unmount(uuid).await
+    }
+
+    pub(crate) async fn finish_unmount(&self, uuid: &str) -> Result<i64> {
+        let leases = LeaseFilter { mount: Some(uuid.to_owned()), ..LeaseFilter::default() };
+        // A lease that fails stays due; what counts is how many are left.
+        let revoked = self.ledger().revoke_all(leases.clone(), true, false).await;
+        let left = self.ledger().count(&leases).await?;
+        if left == 0 {
+            self.mounts.remove(uuid).await?;
+        } else if let Err(e) = revoked {
+            tracing::warn!(mount = uuid, left, error = %e, "leases of a removed mount are left");
+        }
+        Ok(left)
+    }
+}

@@ -1,0 +1,37 @@
+//! `sys`, unsealed: one table, one file a family.
+
+mod capabilities;
+mod internal;
+mod keys;
+mod leases;
+mod mount_info;
+mod mounts;
+mod passwords;
+mod policies;
+mod remount;
+mod seal;
+mod tools;
+mod tune;
+
+use std::sync::OnceLock;
+
+use super::{NativeRoute, Routes};
+
+pub(super) fn routes() -> &'static [NativeRoute] {
+    static ROUTES: OnceLock<Vec<NativeRoute>> = OnceLock::new();
+    ROUTES.get_or_init(|| {
+        let families: [fn(Routes) -> Routes; 10] = [
+            seal::routes,
+            mounts::routes,
+            remount::routes,
+            policies::routes,
+            passwords::routes,
+            capabilities::routes,
+            leases::routes,
+            internal::routes,
+            keys::routes,
+            tools::routes,
+        ];
+        families.into_iter().fold(Routes::default(), |table, family| family(table)).done()
+    })
+}
