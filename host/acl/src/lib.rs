@@ -1,1 +1,3 @@
-//! TBD
+//! Access rules: policies in HCL or JSON, and what they allow. Pure functions.
+
+pub mod hcl;
