@@ -90,11 +90,11 @@ impl Vault {
         if batch.ops.is_empty() {
             return Ok(true);
         }
-        batch.checks.push(cofferdam_storage::port::Check::GateOpen(crate::spaces::mount_gate(&mount.uuid)));
+        batch.checks.push(cofferdam_storage::port::Check::GateOpen(mount.gate()));
         match self.storage.apply(batch).await? {
             Outcome::Applied => Ok(true),
             Outcome::Conflict(Conflict::Stale) => Ok(false),
-            Outcome::Conflict(Conflict::GateShut(_)) => Err(Error::unavailable("the mount is being removed")),
+            Outcome::Conflict(Conflict::GateShut(_)) => Err(Error::unavailable("the mount is being removed or changed; try again")),
             Outcome::Conflict(why) => Err(Error::internal(format!("commit of a call: {why:?}"))),
         }
     }

@@ -52,7 +52,7 @@ pub(crate) async fn issue(
     let intent = Intent {
         path: asked.request.path.clone(),
         gates: vec![
-            spaces::mount_gate(&mount.uuid),
+            mount.gate(),
             spaces::target_gate(&mount.uuid, &plan.backend, generation),
         ],
         generation,

@@ -57,31 +57,30 @@ impl Vault {
         self.mounts.create(new).await
     }
 
-    /// Brings a mount's entries to the format that its options now ask for. Requests see the old or the new mount,
-    /// never half of it: the entries and the mount's record change in one commit.
-    pub(crate) async fn migrate(&self, mount: &MountEntry) -> Result<()> {
+    /// Gives a mount other options that ask for another format of its entries. Requests see the old mount or the new
+    /// one, never half of it: entries and record change in one commit.
+    pub(crate) async fn upgrade(&self, mount: &MountEntry, options: BTreeMap<String, String>) -> Result<()> {
         let engine = self.engine(mount).await?;
-        let description = engine.describe(&mount.options()).await?;
-        let stored = mount.storage_format.unwrap_or(description.storage_format);
-        if stored == description.storage_format {
-            return Ok(());
-        }
-        if !description.reads_storage.contains(&stored) {
+        let mut next = MountEntry { options, ..mount.clone() };
+        let description = engine.describe(&next.options()).await?;
+        let (stored, wanted) = (mount.storage_format.unwrap_or(0), description.storage_format);
+        next.storage_format = Some(wanted);
+        if stored != wanted && !description.reads_storage.contains(&stored) {
             return Err(Error::invalid(format!(
-                "engine {}: cannot bring entries of format {stored} to format {}",
-                mount.kind, description.storage_format
+                "engine {}: cannot bring entries of format {stored} to format {wanted}",
+                mount.kind
             )));
         }
-        let call = self.call(mount, &ids::uuid(), None, None, MIGRATE_DEADLINE, Lane::Serve);
-        let done = engine.migrate(call, stored).await.map_err(|e| match e {
-            CallError::Failure(f) => Error::backend(f.message),
-            CallError::Fault(e) | CallError::Host(e) => e,
-        })?;
-        if !self.commit(mount, &done.changes, None, Batch::default()).await? {
-            return Err(Error::unavailable("the entries changed during the migration; try again"));
+        let mut batch = Batch::default();
+        if stored != wanted {
+            let call = self.call(&next, &ids::uuid(), None, None, MIGRATE_DEADLINE, Lane::Serve);
+            let done = engine.migrate(call, stored).await.map_err(|e| match e {
+                CallError::Failure(f) => Error::backend(f.message),
+                CallError::Fault(e) | CallError::Host(e) => e,
+            })?;
+            batch.extend_changes(&mount.uuid, &done.changes);
         }
-        let format = description.storage_format;
-        self.mounts.update(&mount.uuid, |next| { next.storage_format = Some(format); Ok(()) }).await.map(|_| ())
+        self.mounts.reformat(mount, next, batch).await
     }
 
     /// Stops serving a mount, takes its leases back and removes it. Answers how many leases could not be taken back

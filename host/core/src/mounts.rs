@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use cofferdam_model::mount::MountView;
 use cofferdam_model::{Error, Result, ids};
 use cofferdam_storage::Storage;
-use cofferdam_storage::port::{Batch, Op};
+use cofferdam_storage::port::{Batch, Check, Op, Outcome};
 use serde::{Deserialize, Serialize};
 
 use crate::spaces;
@@ -56,6 +56,11 @@ impl MountEntry {
     /// Whether it is one of the host's own.
     pub(crate) fn is_builtin(&self) -> bool {
         matches!(self.kind.as_str(), "system" | "cubbyhole" | "identity" | "token")
+    }
+
+    /// The gate that everything made on this mount passes.
+    pub(crate) fn gate(&self) -> String {
+        spaces::mount_gate(&self.uuid, self.storage_format.unwrap_or(0))
     }
 
     pub(crate) fn is_auth(&self) -> bool {
@@ -201,8 +206,8 @@ impl Mounts {
             draining: false,
             storage_format: new.storage_format,
         };
-        let gate = Op::SetGate { gate: spaces::mount_gate(&mount.uuid), open: true };
-        self.write(mount, vec![gate]).await
+        let gate = Op::SetGate { gate: mount.gate(), open: true };
+        self.write(mount, Batch { checks: Vec::new(), ops: vec![gate] }).await
     }
 
     /// Replaces a mount's record, durably.
@@ -218,7 +223,7 @@ impl Mounts {
         if next.path != old.path && let Some(conflict) = self.conflict(&next.path) {
             return Err(conflict);
         }
-        self.write(next, Vec::new()).await
+        self.write(next, Batch::default()).await
     }
 
     /// Stops serving, durably; from then on nothing can be made on it.
@@ -226,16 +231,18 @@ impl Mounts {
         let _changing = self.changing.lock().await;
         let Some(old) = self.by_uuid(uuid) else { return Ok(()) };
         let next = MountEntry { draining: true, ..MountEntry::clone(&old) };
-        self.write(next, vec![Op::SetGate { gate: spaces::mount_gate(uuid), open: false }]).await.map(|_| ())
+        let shut = Op::SetGate { gate: old.gate(), open: false };
+        self.write(next, Batch { checks: Vec::new(), ops: vec![shut] }).await.map(|_| ())
     }
 
     /// Removes a drained mount with everything that was kept for it.
     pub(crate) async fn remove(&self, uuid: &str) -> Result<()> {
         let _changing = self.changing.lock().await;
+        let Some(old) = self.by_uuid(uuid) else { return Ok(()) };
         let ops = vec![
             Op::DeleteSpace(uuid.to_owned()),
             Op::DeleteSpace(spaces::of_mount(uuid)),
-            Op::DeleteGate(spaces::mount_gate(uuid)),
+            Op::DeleteGate(old.gate()),
             Op::DeleteEntry { space: spaces::MOUNTS.to_owned(), key: uuid.to_owned() },
         ];
         self.storage.apply(Batch { checks: Vec::new(), ops }).await?;
@@ -243,10 +250,22 @@ impl Mounts {
         Ok(())
     }
 
-    async fn write(&self, mount: MountEntry, mut ops: Vec<Op>) -> Result<Arc<MountEntry>> {
+    /// Brings a mount to new options and another format of its entries, in one commit with the entries (`batch`).
+    /// Calls that still run under the old format are refused when they commit.
+    pub(crate) async fn reformat(&self, old: &MountEntry, next: MountEntry, mut batch: Batch) -> Result<()> {
+        let _changing = self.changing.lock().await;
+        batch.checks.push(Check::GateOpen(old.gate()));
+        batch.ops.push(Op::DeleteGate(old.gate()));
+        batch.ops.push(Op::SetGate { gate: next.gate(), open: true });
+        self.write(next, batch).await.map(|_| ())
+    }
+
+    async fn write(&self, mount: MountEntry, mut batch: Batch) -> Result<Arc<MountEntry>> {
         let value = serde_json::to_vec(&mount).map_err(|e| Error::internal(format!("mount record: {e}")))?;
-        ops.push(Op::PutEntry { space: spaces::MOUNTS.to_owned(), key: mount.uuid.clone(), value });
-        self.storage.apply(Batch { checks: Vec::new(), ops }).await?;
+        batch.ops.push(Op::PutEntry { space: spaces::MOUNTS.to_owned(), key: mount.uuid.clone(), value });
+        if let Outcome::Conflict(why) = self.storage.apply(batch).await? {
+            return Err(Error::unavailable(format!("{}: changed at the same moment ({why:?}); try again", mount.path)));
+        }
         let mount = Arc::new(mount);
         let kept = mount.clone();
         self.replace(|table| {

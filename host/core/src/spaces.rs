@@ -20,9 +20,9 @@ pub(crate) fn cubbyhole(digest: &str) -> String {
     format!("host/cubbyhole/{digest}")
 }
 
-/// Open while the mount serves.
-pub(crate) fn mount_gate(uuid: &str) -> String {
-    format!("mount/{uuid}")
+/// Open while the mount serves and its entries have this format: what ran under another one is not committed.
+pub(crate) fn mount_gate(uuid: &str, format: u32) -> String {
+    format!("mount/{uuid}/{format}")
 }
 
 /// Open while credentials may be made on this generation of a backend.

@@ -51,7 +51,7 @@ impl Vault {
     /// Opens what the store holds. The storage must be unsealed.
     pub(crate) async fn open(core: &Core, cluster: Cluster) -> Result<Arc<Self>> {
         let storage = core.storage.clone();
-        let keyring = storage.keyring().ok_or_else(|| Error::internal("opened while sealed"))?;
+        let keyring = storage.keyring()?;
         let root = keyring.derive("host");
         let vault = Arc::new(Self {
             catalog: core.catalog.clone(),

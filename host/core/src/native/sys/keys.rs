@@ -12,11 +12,7 @@ pub(super) fn routes(table: Routes) -> Routes {
 
 fn status(ctx: Ctx<'_>) -> BoxFuture<'_, Result<Response>> {
     Box::pin(async move {
-        let keyring = ctx
-            .vault
-            .storage
-            .keyring()
-            .ok_or_else(|| cofferdam_model::Error::new(cofferdam_model::ErrorKind::Sealed, "Vault is sealed"))?;
+        let keyring = ctx.vault.storage.keyring()?;
         let info = keyring.info();
         let data = json!({
             "term": info.term,

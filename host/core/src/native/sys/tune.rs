@@ -1,5 +1,7 @@
 //! A mount's settings, at creation and later.
 
+use std::collections::BTreeMap;
+
 use cofferdam_model::fields;
 use cofferdam_model::route::FieldKind;
 use cofferdam_model::{Error, Response, Result};
@@ -100,23 +102,34 @@ pub(super) async fn write(ctx: &Ctx<'_>, path: &str) -> Result<Response> {
             if ctx.has("description") {
                 next.description = ctx.text("description").to_owned();
             }
-            for (name, value) in &options {
-                if value.is_empty() && name != "version" {
-                    next.options.remove(name);
-                } else if !value.is_empty() {
-                    next.options.insert(name.clone(), value.clone());
-                }
-            }
+            next.options = merged(&next.options, &options, !upgrade);
             Ok(())
         })
         .await?;
     if !upgrade {
         return Ok(Response::empty());
     }
-    ctx.vault.migrate(&updated).await?;
+    ctx.vault.upgrade(&updated, merged(&updated.options, &options, true)).await?;
     Ok(Response::empty().warn(format!(
         "Upgrading mount to version 2. This mount was unavailable for a brief period; {path} is ready now."
     )))
+}
+
+/// The options after a change; an empty value takes one away. The version changes apart, with the entries.
+fn merged(
+    old: &BTreeMap<String, String>,
+    sent: &BTreeMap<String, String>,
+    with_version: bool,
+) -> BTreeMap<String, String> {
+    let mut out = old.clone();
+    for (name, value) in sent {
+        match (name.as_str(), value.as_str()) {
+            ("version", v) if v.is_empty() || !with_version => {}
+            (_, "") => drop(out.remove(name)),
+            _ => drop(out.insert(name.clone(), value.clone())),
+        }
+    }
+    out
 }
 
 fn sudo(ctx: &Ctx<'_>) -> Result<bool> {
@@ -132,10 +145,10 @@ fn sudo(ctx: &Ctx<'_>) -> Result<bool> {
 
 /// Whether the options ask for a newer version of the stored format.
 fn version_change(
-    old: &std::collections::BTreeMap<String, String>,
-    new: &std::collections::BTreeMap<String, String>,
+    old: &BTreeMap<String, String>,
+    new: &BTreeMap<String, String>,
 ) -> Result<bool> {
-    let version = |options: &std::collections::BTreeMap<String, String>| {
+    let version = |options: &BTreeMap<String, String>| {
         options.get("version").map_or("1", String::as_str).to_owned()
     };
     match new.get("version").filter(|v| !v.is_empty()) {
