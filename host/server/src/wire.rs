@@ -1,0 +1,119 @@
+//! Puts the parts together, lowest first: store, sandbox, engines, core.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+
+use cap_std::fs::Dir;
+use cofferdam_api::Handler;
+use cofferdam_core::{Core, Parts, Settings};
+use cofferdam_model::{Error, Request, Response, Result, SystemClock};
+use cofferdam_sandbox::{BuiltinCatalog, Sandbox, SandboxConfig, SandboxError};
+use cofferdam_storage::Sqlite;
+use cofferdam_storage::port::Physical;
+
+use crate::config::{Config, Store};
+use crate::{engines, files, harden};
+
+/// Instances of components that exist at once.
+const POOL: u32 = 64;
+/// Below the store's directory: compiled components.
+const CACHE: &str = "compiled";
+
+/// Why the vault cannot be put together.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum WireError {
+    /// The store.
+    #[error("storage: {0}")]
+    Store(Error),
+    /// The store's directory.
+    #[error("storage: {path}: {source}")]
+    Directory {
+        /// As configured.
+        path: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The sandbox, or a built-in engine.
+    #[error("engines: {0}")]
+    Sandbox(#[from] SandboxError),
+}
+
+/// Everything below HTTP.
+#[derive(Clone)]
+pub(crate) struct Vault {
+    core: Arc<Core>,
+    store: Arc<dyn Physical>,
+}
+
+impl Vault {
+    /// Opens the store and starts everything above it, sealed. `listening` are our own sockets.
+    pub(crate) async fn build(
+        config: &Config,
+        store: &Store,
+        settings: Settings,
+        listening: &[SocketAddr],
+    ) -> Result<Self, WireError> {
+        let (store, cache) = open(store).await?;
+        let sandbox = Sandbox::new(SandboxConfig {
+            pool_size: POOL,
+            cache,
+            shut: shut(listening),
+            allow_loopback: config.allow_loopback,
+        })?;
+        // From here on nothing needs to be opened below /proc/self, and no key is in memory yet.
+        harden::memory();
+        let catalog = BuiltinCatalog::new(Arc::clone(&sandbox), engines::builtins())?;
+        let core = Core::new(Parts {
+            store: Arc::clone(&store),
+            catalog: Arc::new(catalog),
+            clock: Arc::new(SystemClock),
+            settings,
+            on_unseal: Box::new(move |key| sandbox.unlock_cache(key)),
+        });
+        Ok(Self { core, store })
+    }
+
+    /// What answers requests.
+    pub(crate) fn core(&self) -> &Arc<Core> {
+        &self.core
+    }
+
+    /// Seals, and closes the store.
+    pub(crate) async fn end(self) {
+        self.core.shutdown().await;
+        self.store.close().await;
+    }
+}
+
+impl Handler for Vault {
+    async fn handle(&self, request: Request) -> Result<Response> {
+        self.core.handle(request).await
+    }
+}
+
+async fn open(store: &Store) -> Result<(Arc<dyn Physical>, Option<Dir>), WireError> {
+    match store {
+        Store::Memory => Ok((Arc::new(Sqlite::memory().await.map_err(WireError::Store)?), None)),
+        Store::Sqlite { path } => {
+            let sqlite = Sqlite::open(path).await.map_err(WireError::Store)?;
+            let cache = files::directory(Path::new(path))
+                .and_then(|dir| files::private_directory(&dir, CACHE))
+                .map_err(|source| WireError::Directory { path: path.clone(), source })?;
+            Ok((Arc::new(sqlite), Some(cache)))
+        }
+    }
+}
+
+/// The addresses under which our sockets can be reached from here: a wildcard stands for loopback too.
+fn shut(listening: &[SocketAddr]) -> Vec<SocketAddr> {
+    let mut all = Vec::new();
+    for socket in listening {
+        all.push(*socket);
+        if socket.ip().is_unspecified() {
+            let loopback: [IpAddr; 2] = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+            all.extend(loopback.map(|ip| SocketAddr::new(ip, socket.port())));
+        }
+    }
+    all
+}
