@@ -1,32 +1,37 @@
 //! The engine's only door to the host.
 
-use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::failure;
-use crate::host::{Host, Slots};
+use crate::host::{Door, Host, Imports};
 use crate::types::{Entry, Failure, Identity, Level, MountInfo, Target, from_json, to_json};
 
 /// One call's view of the host.
 #[derive(Clone)]
 pub struct Context {
-    host: Rc<dyn Host>,
-    slots: Option<Rc<dyn Slots>>,
+    host: Door,
 }
 
 impl Context {
-    /// A context without slots: for engines that make no credentials.
-    pub fn new(host: impl Host + 'static) -> Self {
-        Self { host: Rc::new(host), slots: None }
+    /// The host that the component was loaded by.
+    #[cfg(target_arch = "wasm32")]
+    pub(crate) const fn of_guest() -> Self {
+        Self { host: Imports }
     }
 
-    /// A context with slots.
-    pub fn with_slots(host: impl Host + Slots + 'static) -> Self {
-        let host = Rc::new(host);
-        Self { host: host.clone(), slots: Some(host) }
+    /// The contract's imports, which exist in a component only: for the exports to compile everywhere.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(crate) fn of_guest() -> Self {
+        Self::new(Imports)
+    }
+
+    /// A context on a host of one's own, for tests.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn new(host: impl Host + 'static) -> Self {
+        Self { host: std::rc::Rc::new(host) }
     }
 
     /// This call's mount.
@@ -75,7 +80,7 @@ impl Context {
     /// The mount's entries.
     #[must_use]
     pub fn storage(&self) -> Storage<'_> {
-        Storage(&*self.host)
+        Storage(&self.host)
     }
 
     /// A root secret of this call's backend.
@@ -83,24 +88,22 @@ impl Context {
     /// # Errors
     /// `internal` if it is not of that shape.
     pub fn slot<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, Failure> {
-        let secret = self.slots.as_ref().and_then(|slots| slots.slot(name));
-        secret.map(|text| from_json(&text)).transpose()
+        self.host.slot(name).map(|text| from_json(&text)).transpose()
     }
 
     /// Puts a root secret for this call's backend.
     ///
     /// # Errors
-    /// `internal` in an engine without slots, or if the secret has no JSON form.
+    /// `internal` if the secret has no JSON form.
     pub fn put_slot<T: Serialize + ?Sized>(&self, name: &str, secret: &T) -> Result<(), Failure> {
-        let slots = self.slots.as_ref().ok_or_else(|| failure::internal("this engine has no slots"))?;
-        slots.put_slot(name, &to_json(secret)?);
+        self.host.put_slot(name, &to_json(secret)?);
         Ok(())
     }
 }
 
 /// The mount's own entries. Writes belong to the call's transaction; reads see them.
 #[derive(Clone, Copy)]
-pub struct Storage<'a>(&'a dyn Host);
+pub struct Storage<'a>(&'a Door);
 
 impl Storage<'_> {
     /// The entry under this key.

@@ -4,88 +4,60 @@ use std::marker::PhantomData;
 
 use crate::__bindings::issuance::exports::cofferdam::engine::{credentials, rotation};
 use crate::__bindings::secrets::exports::cofferdam::engine::{backend, descriptor, lifecycle};
-use crate::host::Imports;
 use crate::types::{Description, Ended, Failure, Issued, Lease, Outcome, Renewed, Request};
 use crate::{Context, Engine, Issuer, Options};
 
-/// Which world an engine is exported to: the difference is in what its context can reach.
+/// An engine as the contract's exports see it.
 #[doc(hidden)]
-pub trait World {
-    /// The engine.
-    type Engine: Engine;
-    /// The context of one call.
-    fn context() -> Context;
-}
+pub struct Exported<T>(PhantomData<T>);
 
-/// An engine in the world `secrets`.
-#[doc(hidden)]
-pub struct Secrets<T>(PhantomData<T>);
-
-impl<T: Engine> World for Secrets<T> {
-    type Engine = T;
-    fn context() -> Context {
-        Context::new(Imports)
-    }
-}
-
-/// An engine in the world `issuer`.
-#[doc(hidden)]
-pub struct Issuing<T>(PhantomData<T>);
-
-impl<T: Issuer> World for Issuing<T> {
-    type Engine = T;
-    fn context() -> Context {
-        Context::with_slots(Imports)
-    }
-}
-
-impl<W: World> descriptor::Guest for W {
+impl<T: Engine> descriptor::Guest for Exported<T> {
     fn describe(options: Vec<(String, String)>) -> Description {
-        W::Engine::describe(Options::new(&options))
+        T::describe(Options::new(&options))
     }
 }
 
-impl<W: World> lifecycle::Guest for W {
+impl<T: Engine> lifecycle::Guest for Exported<T> {
     fn migrate(stored_format: u32) -> Result<(), Failure> {
-        W::Engine::migrate(&W::context(), stored_format)
+        T::migrate(&Context::of_guest(), stored_format)
     }
 }
 
-impl<W: World> backend::Guest for W {
+impl<T: Engine> backend::Guest for Exported<T> {
     fn exists(request: Request) -> Result<bool, Failure> {
-        W::Engine::exists(&W::context(), &request)
+        T::exists(&Context::of_guest(), &request)
     }
 
     fn handle(request: Request) -> Result<Outcome, Failure> {
-        W::Engine::handle(&W::context(), &request)
+        T::handle(&Context::of_guest(), &request)
     }
 }
 
-impl<W: World<Engine: Issuer>> credentials::Guest for W {
+impl<T: Issuer> credentials::Guest for Exported<T> {
     fn create(intent: Lease, carry: String) -> Result<Issued, Failure> {
-        W::Engine::create(&W::context(), &intent, &carry)
+        T::create(&Context::of_guest(), &intent, &carry)
     }
 
     fn renew(lease: Lease) -> Result<Renewed, Failure> {
-        W::Engine::renew(&W::context(), &lease)
+        T::renew(&Context::of_guest(), &lease)
     }
 
     fn revoke(leases: Vec<Lease>) -> Vec<Result<Ended, Failure>> {
-        W::Engine::revoke(&W::context(), &leases)
+        T::revoke(&Context::of_guest(), &leases)
     }
 }
 
-impl<W: World<Engine: Issuer>> rotation::Guest for W {
+impl<T: Issuer> rotation::Guest for Exported<T> {
     fn propose(slot: String, current: String) -> Result<String, Failure> {
-        W::Engine::propose(&W::context(), &slot, &current)
+        T::propose(&Context::of_guest(), &slot, &current)
     }
 
     fn apply(slot: String, current: String, candidate: String) -> Result<(), Failure> {
-        W::Engine::apply(&W::context(), &slot, &current, &candidate)
+        T::apply(&Context::of_guest(), &slot, &current, &candidate)
     }
 
     fn prove(slot: String, secret: String) -> Result<(), Failure> {
-        W::Engine::prove(&W::context(), &slot, &secret)
+        T::prove(&Context::of_guest(), &slot, &secret)
     }
 }
 
@@ -96,9 +68,9 @@ macro_rules! export_secrets {
     ($engine:ty) => {
         #[cfg(target_arch = "wasm32")]
         const _: () = {
-            type Exported = $crate::__export::Secrets<$engine>;
+            type Component = $crate::__export::Exported<$engine>;
             $crate::__bindings::secrets::export_secrets_world!(
-                Exported with_types_in $crate::__bindings::secrets
+                Component with_types_in $crate::__bindings::secrets
             );
         };
     };
@@ -110,12 +82,12 @@ macro_rules! export_issuer {
     ($engine:ty) => {
         #[cfg(target_arch = "wasm32")]
         const _: () = {
-            type Exported = $crate::__export::Issuing<$engine>;
+            type Component = $crate::__export::Exported<$engine>;
             $crate::__bindings::secrets::export_secrets_world!(
-                Exported with_types_in $crate::__bindings::secrets
+                Component with_types_in $crate::__bindings::secrets
             );
             $crate::__bindings::issuance::export_issuance_world!(
-                Exported with_types_in $crate::__bindings::issuance
+                Component with_types_in $crate::__bindings::issuance
             );
         };
     };

@@ -1,4 +1,7 @@
 //! What a context needs of its host, and the real host behind the contract's imports.
+//!
+//! On wasm32 the calls are static: what an engine does not call, its component does not import, and so needs no grant for.
+//! Elsewhere a fake takes the host's place.
 
 use std::time::{Duration, SystemTime};
 
@@ -6,7 +9,7 @@ use crate::__bindings::issuance::cofferdam::engine::slots;
 use crate::__bindings::secrets::cofferdam::engine::{call, caller, log, policies, storage};
 use crate::types::{Entry, Identity, Level, MountInfo, Target};
 
-/// The imports of every engine. Tests put a fake in its place.
+/// The imports of an engine. Tests put a fake in their place.
 #[expect(missing_docs, reason = "each method is one function of the contract, documented there")]
 pub trait Host {
     fn mount(&self) -> MountInfo;
@@ -18,20 +21,22 @@ pub trait Host {
     fn delete(&self, key: &str);
     fn list(&self, prefix: &str, after: Option<&str>, limit: u32) -> Vec<String>;
     fn scan(&self, prefix: &str, after: Option<&str>, limit: u32) -> Vec<Entry>;
+    fn slot(&self, name: &str) -> Option<String>;
+    fn put_slot(&self, name: &str, secret: &str);
     fn generate_password(&self, policy: Option<&str>) -> Result<String, String>;
     fn log(&self, level: Level, message: &str);
     /// The clock, which the contract leaves to `wasi:clocks`.
     fn now(&self) -> SystemTime;
 }
 
-/// The import that only engines with credentials have.
-#[expect(missing_docs, reason = "each method is one function of the contract, documented there")]
-pub trait Slots {
-    fn slot(&self, name: &str) -> Option<String>;
-    fn put_slot(&self, name: &str, secret: &str);
-}
+/// How a context holds its host.
+#[cfg(target_arch = "wasm32")]
+pub(crate) type Door = Imports;
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) type Door = std::rc::Rc<dyn Host>;
 
 /// The host that the component was loaded by.
+#[derive(Clone)]
 pub(crate) struct Imports;
 
 impl Host for Imports {
@@ -71,6 +76,14 @@ impl Host for Imports {
         storage::scan(prefix, after, limit)
     }
 
+    fn slot(&self, name: &str) -> Option<String> {
+        slots::get(name)
+    }
+
+    fn put_slot(&self, name: &str, secret: &str) {
+        slots::put(name, secret);
+    }
+
     fn generate_password(&self, policy: Option<&str>) -> Result<String, String> {
         policies::generate_password(policy)
     }
@@ -82,16 +95,5 @@ impl Host for Imports {
     #[expect(clippy::disallowed_methods, reason = "in a guest this is the clock that the host passes in")]
     fn now(&self) -> SystemTime {
         SystemTime::now()
-    }
-}
-
-// A function that is never called is not imported: only contexts with slots hold this implementation.
-impl Slots for Imports {
-    fn slot(&self, name: &str) -> Option<String> {
-        slots::get(name)
-    }
-
-    fn put_slot(&self, name: &str, secret: &str) {
-        slots::put(name, secret);
     }
 }

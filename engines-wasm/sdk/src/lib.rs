@@ -17,12 +17,12 @@ pub mod failure;
 mod host;
 mod reply;
 mod route;
-#[cfg(feature = "testing")]
+#[cfg(all(feature = "testing", not(target_arch = "wasm32")))]
 pub mod testing;
 pub mod time;
 pub mod types;
 
 pub use context::{Context, Storage};
 pub use engine::{Engine, Issuer, Options};
-pub use host::{Host, Slots};
+pub use host::Host;
 pub use route::{RouteBuilder, route};

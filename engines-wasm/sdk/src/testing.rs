@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
-use crate::host::{Host, Slots};
+use crate::host::Host;
 use crate::types::{Entry, Failure, Identity, Level, MountInfo, Operation, Outcome, Request, Target};
 use crate::{Context, Engine, failure, types};
 
@@ -65,7 +65,7 @@ impl FakeHost {
     /// A context on this host.
     #[must_use]
     pub fn context(&self) -> Context {
-        Context::with_slots(self.clone())
+        Context::new(self.clone())
     }
 
     /// One request as the host would make it: the route is found in the engine's own table, `exists` is asked where the
@@ -286,6 +286,14 @@ impl Host for FakeHost {
             .collect()
     }
 
+    fn slot(&self, name: &str) -> Option<String> {
+        self.0.borrow().slots.get(name).cloned()
+    }
+
+    fn put_slot(&self, name: &str, secret: &str) {
+        self.0.borrow_mut().slots.insert(name.to_owned(), secret.to_owned());
+    }
+
     fn generate_password(&self, _policy: Option<&str>) -> Result<String, String> {
         self.0.borrow().password.clone()
     }
@@ -296,16 +304,6 @@ impl Host for FakeHost {
 
     fn now(&self) -> SystemTime {
         self.0.borrow().now
-    }
-}
-
-impl Slots for FakeHost {
-    fn slot(&self, name: &str) -> Option<String> {
-        self.0.borrow().slots.get(name).cloned()
-    }
-
-    fn put_slot(&self, name: &str, secret: &str) {
-        self.0.borrow_mut().slots.insert(name.to_owned(), secret.to_owned());
     }
 }
 

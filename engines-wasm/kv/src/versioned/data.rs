@@ -71,7 +71,7 @@ pub(super) fn read_as(
         return Ok(Reply::none());
     };
     let about = shown(&metadata, version)?;
-    if version.is_live(ctx.now().into()) {
+    if version.is_live(|| ctx.now().into()) {
         let data = show(store::version(ctx, path, version.number)?)?;
         Ok(Reply::raw(format!("{{\"{member}\":{data},\"metadata\":{about}}}")))
     } else {
@@ -155,7 +155,7 @@ pub(super) fn patch(ctx: &Context, request: &Request, path: &str) -> Result<Repl
         return Ok(Reply::none().status(404));
     };
     let now = ctx.now().into();
-    if !version.is_live(now) {
+    if !version.is_live(|| now) {
         return Ok(Reply::raw(shown(&metadata, version)?).status(404));
     }
     let mut data: Value = from_json(&store::version(ctx, path, version.number)?)?;

@@ -50,13 +50,9 @@ pub(crate) struct Version {
 }
 
 impl Version {
-    /// Whether its data may be shown.
-    pub(crate) fn is_live(&self, now: Timestamp) -> bool {
-        !self.destroyed && !self.is_deleted(now)
-    }
-
-    pub(crate) fn is_deleted(&self, now: Timestamp) -> bool {
-        self.deletion.is_some_and(|deletion| deletion <= now)
+    /// Whether its data may be shown. Only a version with an end needs to know the time.
+    pub(crate) fn is_live(&self, now: impl FnOnce() -> Timestamp) -> bool {
+        !self.destroyed && self.deletion.is_none_or(|deletion| deletion > now())
     }
 }
 

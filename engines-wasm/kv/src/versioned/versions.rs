@@ -63,7 +63,7 @@ pub(super) fn destroy(ctx: &Context, request: &Request, path: &str) -> Result<Re
 
 /// Whether it was live until now.
 fn mark_deleted(version: &mut Version, now: Timestamp) -> bool {
-    let live = version.is_live(now);
+    let live = version.is_live(|| now);
     if live {
         version.deletion = Some(now);
     }
