@@ -1,0 +1,185 @@
+//! What the hostile engines share: the contract's bindings, and an engine that does nothing yet.
+//!
+//! Nothing of the SDK is used: an attacker would not be bound by it either.
+
+pub mod bindings {
+    //! The contract, generated; every part of it at hand.
+    wit_bindgen::generate!({
+        world: "issuer",
+        path: "../../wit",
+        pub_export_macro: true,
+        export_macro_name: "export_engine",
+        default_bindings_module: "hostile_guests::bindings",
+    });
+}
+
+use bindings::exports::cofferdam::engine::{backend, credentials, descriptor, lifecycle, rotation};
+pub use credentials::{Ended, Issued, Renewed};
+pub use descriptor::{Description, Field, FieldKind, FieldTraits, Kind, Route, Traits};
+use serde_json::{Map, Value};
+
+pub use bindings::cofferdam::engine::types::{
+    Body, Cause, Failure, Handle, Lease, Operation, Outcome, Plan, Reply, Request, TtlWish,
+};
+
+/// An engine, told in few words.
+pub trait Attack {
+    /// The name under which it is registered.
+    const NAME: &'static str;
+
+    /// Its routes, without `config/{name}`, which every attack has.
+    fn routes() -> Vec<Route>;
+
+    /// One request.
+    fn handle(request: &Request) -> Result<Outcome, Failure>;
+
+    /// Makes a credential.
+    fn create(intent: &Lease) -> Result<(), Failure> {
+        let _ = intent;
+        Ok(())
+    }
+
+    /// Extends one.
+    fn renew(lease: &Lease) -> Result<(), Failure> {
+        let _ = lease;
+        Ok(())
+    }
+
+    /// Ends one.
+    fn revoke(lease: &Lease) -> Result<Ended, Failure> {
+        let _ = lease;
+        Ok(Ended::Removed)
+    }
+
+    /// The whole description.
+    fn describe() -> Description {
+        let mut routes = vec![route("config/{name}", Some("{name}"))];
+        routes.extend(Self::routes());
+        Description {
+            name: Self::NAME.to_owned(),
+            version: "0.1.0".to_owned(),
+            help: "Attacks its host.".to_owned(),
+            routes,
+            kinds: vec![Kind { name: "user".to_owned(), reads_formats: vec![1], settles_after: 1, creates_within: 5 }],
+            storage_format: 1,
+            reads_storage: Vec::new(),
+        }
+    }
+}
+
+impl<T: Attack> descriptor::Guest for T {
+    fn describe(_options: Vec<(String, String)>) -> Description {
+        <T as Attack>::describe()
+    }
+}
+
+impl<T: Attack> lifecycle::Guest for T {
+    fn migrate(_stored_format: u32) -> Result<(), Failure> {
+        Ok(())
+    }
+}
+
+impl<T: Attack> backend::Guest for T {
+    fn exists(_request: Request) -> Result<bool, Failure> {
+        Ok(true)
+    }
+
+    fn handle(request: Request) -> Result<Outcome, Failure> {
+        if request.route == "config/{name}" {
+            return Ok(Outcome::Reply(Reply {
+                body: Body::None,
+                status: None,
+                warnings: Vec::new(),
+                lease_duration: None,
+            }));
+        }
+        <T as Attack>::handle(&request)
+    }
+}
+
+impl<T: Attack> credentials::Guest for T {
+    fn create(intent: Lease, _carry: String) -> Result<Issued, Failure> {
+        <T as Attack>::create(&intent)?;
+        let data = serde_json::json!({ "username": intent.object }).to_string();
+        Ok(Issued { data, warnings: Vec::new(), handle: None })
+    }
+
+    fn renew(lease: Lease) -> Result<Renewed, Failure> {
+        <T as Attack>::renew(&lease)?;
+        Ok(Renewed { handle: None, warnings: Vec::new() })
+    }
+
+    fn revoke(leases: Vec<Lease>) -> Vec<Result<Ended, Failure>> {
+        leases.iter().map(<T as Attack>::revoke).collect()
+    }
+}
+
+impl<T: Attack> rotation::Guest for T {
+    fn propose(_slot: String, current: String) -> Result<String, Failure> {
+        Ok(current)
+    }
+
+    fn apply(_slot: String, _current: String, _candidate: String) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    fn prove(_slot: String, _secret: String) -> Result<(), Failure> {
+        Ok(())
+    }
+}
+
+/// A route that takes anything.
+#[must_use]
+pub fn route(pattern: &str, backend: Option<&str>) -> Route {
+    Route {
+        pattern: pattern.to_owned(),
+        operations: vec![Operation::Create, Operation::Update, Operation::Read, Operation::Delete],
+        traits: Traits::OPEN_FIELDS,
+        backend: backend.map(str::to_owned),
+        fields: vec![Field {
+            name: "connection_url".to_owned(),
+            kind: FieldKind::Text,
+            traits: FieldTraits::empty(),
+            help: "Where the backend is.".to_owned(),
+        }],
+        synopsis: "An attack.".to_owned(),
+        help: String::new(),
+    }
+}
+
+/// The answer of an attack that came back: what it found.
+pub fn told(data: Value) -> Result<Outcome, Failure> {
+    said(Body::Data(data.to_string()))
+}
+
+/// The answer of an attack, as it is.
+pub fn said(body: Body) -> Result<Outcome, Failure> {
+    Ok(Outcome::Reply(Reply { body, status: None, warnings: Vec::new(), lease_duration: None }))
+}
+
+/// A plan with nothing wrong with it.
+#[must_use]
+pub fn plan(role: &str, backend: &str, object: &str) -> Plan {
+    Plan {
+        kind: "user".to_owned(),
+        role: role.to_owned(),
+        backend: backend.to_owned(),
+        object: object.to_owned(),
+        handle: Handle { format: 1, data: "{}".to_owned() },
+        carry: "{}".to_owned(),
+        ttl: TtlWish { ttl: Some(600), max_ttl: Some(3_600), renewable: true },
+    }
+}
+
+/// What a parameter of the path captured.
+#[must_use]
+pub fn param<'a>(request: &'a Request, name: &str) -> &'a str {
+    request.params.iter().find(|(n, _)| n == name).map_or("", |(_, value)| value)
+}
+
+/// A field of the request, as text.
+#[must_use]
+pub fn field(request: &Request, name: &str) -> String {
+    let fields: Map<String, Value> = serde_json::from_str(&request.fields).unwrap_or_default();
+    fields.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
+}

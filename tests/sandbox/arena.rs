@@ -1,0 +1,99 @@
+//! One server for all attacks of this run, with a neighbour who must not notice any of them.
+
+use std::sync::OnceLock;
+use std::thread;
+
+use harness::{Api, Reply, Server, hostile_engines};
+use serde_json::{Value, json};
+
+/// The server and what lives on it.
+pub(crate) struct Arena {
+    server: Server,
+    api: Api,
+}
+
+/// The arena of this test run.
+pub(crate) fn arena() -> &'static Arena {
+    static ARENA: OnceLock<Arena> = OnceLock::new();
+    ARENA.get_or_init(|| {
+        let server = Server::dev_with(&[format!("-dev-plugin-dir={}", hostile_engines().display())]);
+        let api = server.api();
+        api.mount("neighbour", "kv");
+        api.put("neighbour/greeting", json!({ "text": "hello" })).expect(204);
+        Arena { server, api }
+    })
+}
+
+impl Arena {
+    /// A client with the root token.
+    pub(crate) fn api(&self) -> &Api {
+        &self.api
+    }
+
+    /// What the server printed so far.
+    pub(crate) fn log(&self) -> String {
+        self.server.log()
+    }
+
+    /// Where the server listens, as host and port.
+    pub(crate) fn listener(&self) -> &str {
+        self.server.url().trim_start_matches("http://")
+    }
+
+    /// Mounts a hostile engine.
+    pub(crate) fn mount(&self, path: &str, engine: &str) {
+        self.api.mount(path, engine);
+    }
+
+    /// Mounts a hostile engine and tells it of a backend, called `pg`, at this port.
+    pub(crate) fn mount_with_backend(&self, path: &str, engine: &str, port: u16) {
+        self.mount(path, engine);
+        self.configure(path, "pg", port).expect(204);
+    }
+
+    /// Tells an engine of a backend.
+    pub(crate) fn configure(&self, path: &str, name: &str, port: u16) -> Reply {
+        let url = format!("postgresql://{{{{username}}}}:{{{{password}}}}@127.0.0.1:{port}/postgres?sslmode=disable");
+        self.api.put(&format!("{path}/config/{name}"), json!({ "connection_url": url }))
+    }
+
+    /// An attack.
+    pub(crate) fn attack(&self, path: &str, body: Value) -> Reply {
+        self.api.put(path, body)
+    }
+
+    /// The neighbour answers as ever.
+    #[track_caller]
+    pub(crate) fn neighbour_is_well(&self) {
+        assert_eq!(self.api.get("neighbour/greeting").expect(200)["data"]["text"], "hello");
+    }
+
+    /// So many equal attacks at once, none of which may succeed; the neighbour answers while they last.
+    #[track_caller]
+    pub(crate) fn contained(&self, path: &str, at_once: usize) {
+        let mut answers_meanwhile = 0;
+        let replies: Vec<Reply> = thread::scope(|scope| {
+            let attacks: Vec<_> =
+                (0..at_once).map(|_| scope.spawn(|| self.attack(path, json!({ "now": true })))).collect();
+            while !attacks.iter().all(thread::ScopedJoinHandle::is_finished) {
+                self.neighbour_is_well();
+                answers_meanwhile += 1;
+            }
+            attacks.into_iter().map(|a| a.join().expect("the attacker's thread")).collect()
+        });
+        assert!(answers_meanwhile > 0, "{path} was over before anybody could look");
+        for reply in replies {
+            names_the_culprit(&reply, path);
+        }
+        self.neighbour_is_well();
+    }
+}
+
+/// A fault of an engine is a 5xx that says whose fault it was.
+#[track_caller]
+pub(crate) fn names_the_culprit(reply: &Reply, path: &str) {
+    let mount = path.split('/').next().unwrap_or_default();
+    assert!((500..600).contains(&reply.status), "{path} answered {}: {}", reply.status, reply.body);
+    let said = reply.body["errors"].to_string();
+    assert!(said.contains(mount), "{path}: the error does not name the mount: {said}");
+}

@@ -1,0 +1,27 @@
+//! Hostile engines, each in a compartment of one server: what they try has no effect, and their neighbour keeps answering.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod arena;
+mod cpu;
+mod describe_loop;
+mod memory;
+mod network;
+mod output;
+mod plan;
+mod reply;
+mod storage;
+mod trap;
+
+mod guests {
+    //! Written by the build script: a guest without a module of tests does not compile.
+    include!(concat!(env!("OUT_DIR"), "/guests.rs"));
+}
+
+#[test]
+fn every_hostile_engine_has_a_policy() {
+    for guest in guests::GUESTS {
+        let policy = harness::checkout().join(format!("tests/hostile/policies/{guest}.toml"));
+        assert!(policy.is_file(), "{} is missing", policy.display());
+    }
+}

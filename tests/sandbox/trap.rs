@@ -1,0 +1,60 @@
+//! An engine that breaks down in one of its exports.
+
+use harness::{Postgres, wait_until};
+use serde_json::{Value, json};
+
+use crate::arena::{arena, names_the_culprit};
+
+fn lease(body: &Value) -> &str {
+    body["lease_id"].as_str().expect("a lease")
+}
+
+fn live(id: &str) -> bool {
+    arena().api().put("sys/leases/lookup", json!({ "lease_id": id })).status == 200
+}
+
+#[test]
+fn in_handle() {
+    arena().mount("trap-handle", "trap");
+    names_the_culprit(&arena().attack("trap-handle/attack/handle", json!({})), "trap-handle/");
+    arena().api().get("trap-handle/attack/rest").expect(200);
+    arena().neighbour_is_well();
+}
+
+#[test]
+fn in_create() {
+    arena().mount_with_backend("trap-create", "trap", Postgres::shared().port());
+    names_the_culprit(&arena().api().get("trap-create/creds/pg/create"), "trap-create/");
+    // Nobody knows what it did: the lease is revoked, and gone once nothing of it can appear any more.
+    wait_until("the half-made lease to be gone", || {
+        (arena().api().list("sys/leases/lookup/trap-create/creds/pg/create").status == 404).then_some(())
+    });
+    arena().neighbour_is_well();
+}
+
+#[test]
+fn in_renew() {
+    arena().mount_with_backend("trap-renew", "trap", Postgres::shared().port());
+    let made = arena().api().get("trap-renew/creds/pg/renew").expect(200);
+    let reply = arena().api().put("sys/leases/renew", json!({ "lease_id": lease(&made) }));
+    names_the_culprit(&reply, "trap-renew/");
+    assert!(live(lease(&made)), "a renewal that failed ended the lease");
+    arena().neighbour_is_well();
+}
+
+#[test]
+fn in_revoke() {
+    arena().mount_with_backend("trap-revoke", "trap", Postgres::shared().port());
+    let made = arena().api().get("trap-revoke/creds/pg/revoke").expect(200);
+    let other = arena().api().get("trap-revoke/creds/pg/honest").expect(200);
+    let reply = arena().api().put("sys/leases/revoke", json!({ "lease_id": lease(&made), "sync": true }));
+    assert!(reply.status >= 400, "the revocation claims to have succeeded: {}", reply.body);
+    arena().neighbour_is_well();
+    // Others of the same mount are not held up.
+    arena().api().put("sys/leases/revoke", json!({ "lease_id": lease(&other), "sync": true })).expect(204);
+    assert!(!live(lease(&other)));
+    // It is never forgotten, until somebody says so.
+    assert!(arena().api().list("sys/leases/lookup/trap-revoke/creds/pg/revoke").is_ok(), "the lease was forgotten");
+    arena().api().put("sys/leases/revoke-force/trap-revoke", json!({})).expect(204);
+    wait_until("the forced end", || (!live(lease(&made))).then_some(()));
+}
