@@ -1,0 +1,133 @@
+//! Which database this is, and whose role that is: asked first in every transaction, under the lease's lock.
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use sqlx::postgres::PgRow;
+
+use super::Error;
+use super::session::{self, Session};
+use crate::statements::literal;
+
+/// Tells one database from all others, restored copies and replicas under a new name included.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Identity {
+    /// The cluster's, made by initdb.
+    pub(crate) system: String,
+    /// The database's name.
+    pub(crate) database: String,
+}
+
+/// Milliseconds after which the server gives a transaction up that we left alone.
+const IDLE_PATIENCE: u64 = 10_000;
+const IDENTITY: &str = "c.system_identifier::text AS system, pg_catalog.current_database()::text AS database,
+                        pg_catalog.pg_is_in_recovery()::text AS standby";
+
+impl Identity {
+    fn read(row: &PgRow) -> Result<Self, Error> {
+        if session::some_text(row, "standby")? == "true" {
+            return Err(Error::unreachable("the server is a standby: users are made and ended on the primary"));
+        }
+        Ok(Self { system: session::some_text(row, "system")?, database: session::some_text(row, "database")? })
+    }
+}
+
+/// What every transaction of ours stands behind.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fence<'a> {
+    /// The whole id: creating and revoking one lease exclude each other.
+    pub(crate) lease_id: &'a str,
+    /// The user's name.
+    pub(crate) role: &'a str,
+    /// Milliseconds that one statement may take.
+    pub(crate) patience: u64,
+    /// The database that the lease was made on, if that was seen.
+    pub(crate) identity: Option<&'a Identity>,
+}
+
+/// What makes a role this lease's.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OurRole<'a> {
+    /// What `create` wrote onto it.
+    pub(crate) stamp: &'a str,
+    /// What `create` saw, if the create was seen to have succeeded.
+    pub(crate) oid: Option<&'a str>,
+}
+
+/// What stands behind the fence.
+#[derive(Debug)]
+pub(super) struct Facts {
+    pub(super) identity: Identity,
+    pub(super) role: Option<Found>,
+}
+
+/// A role of the name that was asked for.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) oid: String,
+    pub(super) comment: Option<String>,
+}
+
+impl Found {
+    /// An operator may have overwritten the comment, and no role ever gets the same oid again while the first is there.
+    pub(super) fn is_ours(&self, ours: OurRole<'_>) -> bool {
+        self.comment.as_deref() == Some(ours.stamp) || ours.oid == Some(self.oid.as_str())
+    }
+}
+
+impl Fence<'_> {
+    /// Begins a transaction, takes the lease's lock, and looks around: one round trip.
+    ///
+    /// The isolation level is ours because the look must see what was committed while the lock was waited for; the
+    /// resets, because an operator's statements may have left their mark on the session.
+    pub(super) async fn begin(&self, session: &mut Session) -> Result<Facts, Error> {
+        let patience = self.patience;
+        let idle = patience.min(IDLE_PATIENCE);
+        let sql = format!(
+            "BEGIN ISOLATION LEVEL READ COMMITTED;
+             RESET SESSION AUTHORIZATION;
+             RESET ALL;
+             SET LOCAL statement_timeout = {patience};
+             SET LOCAL lock_timeout = {patience};
+             SET LOCAL idle_in_transaction_session_timeout = {idle};
+             SET LOCAL client_min_messages = warning;
+             SELECT pg_catalog.pg_advisory_xact_lock({lock});
+             SELECT {IDENTITY}, r.oid::text AS oid, pg_catalog.shobj_description(r.oid, 'pg_authid') AS comment
+             FROM pg_catalog.pg_control_system() c LEFT JOIN pg_catalog.pg_roles r ON r.rolname = {role}",
+            lock = lock_key(self.lease_id),
+            role = literal(self.role),
+        );
+        let rows = session.query(sql).await?;
+        let row = rows.last().ok_or_else(silent)?;
+        let identity = Identity::read(row)?;
+        if let Some(expected) = self.identity.filter(|expected| **expected != identity) {
+            return Err(mismatch(expected, &identity));
+        }
+        let role = match session::text(row, "oid")? {
+            Some(oid) => Some(Found { oid, comment: session::text(row, "comment")? }),
+            None => None,
+        };
+        Ok(Facts { identity, role })
+    }
+}
+
+/// Which database this is, on a connection that is to be used for configurations.
+pub(crate) async fn identify(session: &mut Session) -> Result<Identity, Error> {
+    let rows = session.finish(format!("SELECT {IDENTITY} FROM pg_catalog.pg_control_system() c")).await?;
+    Identity::read(rows.last().ok_or_else(silent)?)
+}
+
+fn silent() -> Error {
+    Error::unreachable("the server did not say who it is")
+}
+
+fn mismatch(expected: &Identity, found: &Identity) -> Error {
+    Error::conflict(format!(
+        "this is database {:?} of cluster {}, not {:?} of {}: write the configuration anew, or point it back",
+        found.database, found.system, expected.database, expected.system
+    ))
+}
+
+fn lock_key(lease_id: &str) -> i64 {
+    let digest = Sha256::digest(lease_id);
+    i64::from_be_bytes(digest.first_chunk().copied().unwrap_or_default())
+}

@@ -1,0 +1,75 @@
+//! One connection, and whether a transaction is open on it.
+
+use sqlx::postgres::{PgConnection, PgRow};
+use sqlx::{AssertSqlSafe, Row};
+
+use super::Error;
+
+/// A connection. Everything goes by the simple protocol: several statements in one round trip, nothing prepared, so
+/// that poolers between us and the server do no harm.
+pub(crate) struct Session {
+    connection: PgConnection,
+    /// No transaction is open, and no answer outstanding.
+    idle: bool,
+    /// The server answered since the session was last begun.
+    answered: bool,
+}
+
+impl Session {
+    pub(super) fn new(connection: PgConnection) -> Self {
+        Self { connection, idle: true, answered: false }
+    }
+
+    /// Takes it up again.
+    pub(super) fn reuse(mut self) -> Self {
+        self.answered = false;
+        self
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.idle
+    }
+
+    pub(super) fn has_answered(&self) -> bool {
+        self.answered
+    }
+
+    /// Runs statements and returns the rows of all of them. The session counts as busy until [`Self::finish`].
+    pub(super) async fn query(&mut self, sql: String) -> Result<Vec<PgRow>, Error> {
+        self.idle = false;
+        let result = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(&mut self.connection).await;
+        self.answered |= matches!(result, Ok(_) | Err(sqlx::Error::Database(_)));
+        Ok(result?)
+    }
+
+    /// Runs statements after which no transaction is open.
+    pub(super) async fn finish(&mut self, sql: String) -> Result<Vec<PgRow>, Error> {
+        let rows = self.query(sql).await?;
+        self.idle = true;
+        Ok(rows)
+    }
+
+    /// Undoes the transaction. A failure leaves the session busy, so that it is closed.
+    pub(super) async fn roll_back(&mut self) {
+        // The error that led here is the one worth telling.
+        let _ = self.finish("ROLLBACK".to_owned()).await;
+    }
+
+    /// Undoes the transaction on an error.
+    pub(super) async fn settle<T>(&mut self, result: Result<T, Error>) -> Result<T, Error> {
+        if result.is_err() && !self.idle {
+            self.roll_back().await;
+        }
+        result
+    }
+}
+
+/// The text in a column of the simple protocol; every column that we ask for is cast to text.
+pub(super) fn text(row: &PgRow, column: &str) -> Result<Option<String>, Error> {
+    Ok(row.try_get(column)?)
+}
+
+/// The same, of a column that is never null.
+pub(super) fn some_text(row: &PgRow, column: &str) -> Result<String, Error> {
+    Ok(row.try_get(column)?)
+}
