@@ -105,7 +105,8 @@ pub enum Op {
     },
     /// Inserts a token; fails the batch if the digest or accessor is taken.
     InsertToken(TokenRow),
-    /// Replaces a token whose row still has version `expect`; else fails the batch.
+    /// Replaces a token whose row still has version `expect`; else fails the batch. `uses_left` stays as it is in the
+    /// store: a use may have been taken since the row was read.
     UpdateToken {
         /// The version that was seen.
         expect: i64,
@@ -280,4 +281,8 @@ pub trait Physical: Send + Sync {
 
     /// `sqlite` or `inmem`: `storage_type` of sys/seal-status.
     fn kind(&self) -> &'static str;
+
+    /// Ends in order: what was accepted is written, what comes later is refused. A store that is not closed loses
+    /// nothing; it only takes longer to open.
+    async fn close(&self) {}
 }

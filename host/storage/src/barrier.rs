@@ -1,0 +1,354 @@
+//! The barrier: plain rows above, sealed rows below.
+
+mod quarantine;
+mod scoped;
+mod seal;
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use cofferdam_crypto::Keyring;
+use cofferdam_model::view::{Version, View};
+use cofferdam_model::{Error, ErrorKind, Result, Timestamp};
+use futures::future::BoxFuture;
+
+use crate::port::{Batch, LeaseFilter, LeaseRow, Op, Outcome, Physical, StoredEntry, TokenRow};
+use quarantine::Quarantine;
+use seal::Sealed;
+
+/// The store behind its barrier. A clone is another handle of the same store.
+#[derive(Clone)]
+pub struct Storage(Arc<Inner>);
+
+struct Inner {
+    physical: Arc<dyn Physical>,
+    keyring: RwLock<Option<Arc<Keyring>>>,
+    bad_leases: Quarantine,
+    bad_tokens: Quarantine,
+}
+
+impl Storage {
+    /// A sealed store: everything but plain values answers Sealed.
+    pub fn new(physical: Arc<dyn Physical>) -> Self {
+        Self(Arc::new(Inner {
+            physical,
+            keyring: RwLock::new(None),
+            bad_leases: Quarantine::default(),
+            bad_tokens: Quarantine::default(),
+        }))
+    }
+
+    /// Opens the barrier, or exchanges the keyring for a rotated one.
+    pub fn unseal(&self, keyring: Arc<Keyring>) {
+        self.0.bad_leases.clear();
+        self.0.bad_tokens.clear();
+        self.set_keyring(Some(keyring));
+    }
+
+    /// Closes the barrier. Keys are wiped as soon as the calls that still use them have ended.
+    pub fn seal(&self) {
+        self.set_keyring(None);
+    }
+
+    fn set_keyring(&self, keyring: Option<Arc<Keyring>>) {
+        *self.0.keyring.write().unwrap_or_else(PoisonError::into_inner) = keyring;
+    }
+
+    /// The keyring, while the barrier is open.
+    ///
+    /// # Errors
+    /// Sealed.
+    pub fn keyring(&self) -> Result<Arc<Keyring>> {
+        self.0
+            .keyring
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+            .ok_or_else(|| Error::new(ErrorKind::Sealed, "Vault is sealed"))
+    }
+
+    /// Whether the barrier is closed.
+    pub fn is_sealed(&self) -> bool {
+        self.0.keyring.read().unwrap_or_else(PoisonError::into_inner).is_none()
+    }
+
+    /// Rows of leases and tokens that could not be opened since the last unseal.
+    pub fn unreadable(&self) -> usize {
+        self.0.bad_leases.len() + self.0.bad_tokens.len()
+    }
+
+    /// The entries of one space, for a mount.
+    pub fn view(&self, space: &str) -> Arc<dyn View> {
+        Arc::new(scoped::Scoped { storage: self.clone(), space: space.to_owned() })
+    }
+
+    /// Applies a batch durably. See [`Physical::apply`].
+    ///
+    /// # Errors
+    /// Sealed; Unavailable: whether the batch was applied is then not always known.
+    pub async fn apply(&self, batch: Batch) -> Result<Outcome> {
+        let keyring = self.keyring()?;
+        let Batch { checks, ops } = batch;
+        let repaired = self.repairs(&ops);
+        let ops = ops.into_iter().map(|op| seal::op(&keyring, op)).collect::<Result<_>>()?;
+        let outcome = self.0.physical.apply(Batch { checks, ops }).await?;
+        if outcome == Outcome::Applied {
+            for (quarantine, key) in repaired {
+                quarantine.remove(&key);
+            }
+        }
+        Ok(outcome)
+    }
+
+    /// Quarantined rows that these changes replace or delete.
+    fn repairs(&self, ops: &[Op]) -> Vec<(&Quarantine, String)> {
+        if self.unreadable() == 0 {
+            return Vec::new();
+        }
+        let Inner { bad_leases, bad_tokens, .. } = &*self.0;
+        ops.iter()
+            .filter_map(|op| match op {
+                Op::UpdateLease { row: LeaseRow { id, .. }, .. } | Op::DeleteLease { id, .. } => {
+                    Some((bad_leases, id.clone()))
+                }
+                Op::UpdateToken { row: TokenRow { digest, .. }, .. } | Op::DeleteToken { digest } => {
+                    Some((bad_tokens, digest.clone()))
+                }
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// One entry.
+    ///
+    /// # Errors
+    /// Sealed; Unavailable; Internal where it does not open.
+    pub async fn entry(&self, space: &str, key: &str) -> Result<Option<StoredEntry>> {
+        let keyring = self.keyring()?;
+        self.0.physical.entry(space, key).await?.map(|e| e.open(&keyring, space)).transpose()
+    }
+
+    /// Entries below a prefix, sorted by key, greater than `after`.
+    ///
+    /// # Errors
+    /// As [`Storage::entry`]: a scan without one of its entries would be a lie.
+    pub async fn entries(
+        &self,
+        space: &str,
+        prefix: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<StoredEntry>> {
+        let keyring = self.keyring()?;
+        let rows = self.0.physical.entries(space, prefix, after, limit).await?;
+        rows.into_iter().map(|e| e.open(&keyring, space)).collect()
+    }
+
+    /// Names directly below a prefix. See [`Physical::names`].
+    ///
+    /// # Errors
+    /// Sealed; Unavailable.
+    pub async fn names(&self, space: &str, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<String>> {
+        self.keyring()?;
+        self.0.physical.names(space, prefix, after, limit).await
+    }
+
+    /// Count and newest version below a prefix.
+    ///
+    /// # Errors
+    /// Sealed; Unavailable.
+    pub async fn range(&self, space: &str, prefix: &str) -> Result<(i64, Version)> {
+        self.keyring()?;
+        self.0.physical.range(space, prefix).await
+    }
+
+    /// One lease.
+    ///
+    /// # Errors
+    /// As [`Storage::entry`].
+    pub async fn lease(&self, id: &str) -> Result<Option<LeaseRow>> {
+        let keyring = self.keyring()?;
+        self.0.physical.lease(id).await?.map(|r| r.open(&keyring, "")).transpose()
+    }
+
+    /// Leases sorted by id. Rows that do not open are passed over.
+    ///
+    /// # Errors
+    /// Sealed; Unavailable.
+    pub async fn leases(&self, filter: &LeaseFilter, limit: usize) -> Result<Vec<LeaseRow>> {
+        let keyring = self.keyring()?;
+        let mut filter = filter.clone();
+        let mut out = Vec::new();
+        loop {
+            let wanted = limit - out.len();
+            let rows = self.0.physical.leases(&filter, wanted).await?;
+            let more = rows.len() == wanted;
+            filter.after = rows.last().map(|r| r.id.clone()).or(filter.after);
+            open_all(&keyring, rows, &self.0.bad_leases, &mut out);
+            if !more || out.len() >= limit {
+                return Ok(out);
+            }
+        }
+    }
+
+    /// How many, those included that do not open.
+    ///
+    /// # Errors
+    /// Sealed; Unavailable.
+    pub async fn count_leases(&self, filter: &LeaseFilter) -> Result<i64> {
+        self.keyring()?;
+        self.0.physical.count_leases(filter).await
+    }
+
+    /// Names directly below a prefix of active lease ids.
+    ///
+    /// # Errors
+    /// Sealed; Unavailable.
+    pub async fn lease_names(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<String>> {
+        self.keyring()?;
+        self.0.physical.lease_names(prefix, after, limit).await
+    }
+
+    /// Leases that are due, earliest first. Rows that do not open are passed over.
+    ///
+    /// # Errors
+    /// Sealed; Unavailable.
+    pub async fn leases_due(&self, now: Timestamp, limit: usize) -> Result<Vec<LeaseRow>> {
+        self.skipping(&self.0.bad_leases, limit, |n| self.0.physical.leases_due(now, n)).await
+    }
+
+    /// When the next lease or token is due, those apart that do not open.
+    ///
+    /// # Errors
+    /// Sealed; Unavailable.
+    pub async fn next_due(&self) -> Result<Option<Timestamp>> {
+        const EVER: Timestamp = Timestamp(i64::MAX);
+        self.keyring()?;
+        let Inner { physical, bad_leases, bad_tokens, .. } = &*self.0;
+        if self.unreadable() == 0 {
+            return physical.next_due().await;
+        }
+        let leases = physical.leases_due(EVER, bad_leases.len() + 1).await?;
+        let tokens = physical.tokens_due(EVER, bad_tokens.len() + 1).await?;
+        let lease = leases.iter().find(|r| !bad_leases.contains(&r.id)).and_then(|r| r.due_at);
+        let token = tokens.iter().find(|r| !bad_tokens.contains(&r.digest)).and_then(|r| r.due_at);
+        Ok(lease.into_iter().chain(token).min())
+    }
+
+    /// One token.
+    ///
+    /// # Errors
+    /// As [`Storage::entry`].
+    pub async fn token(&self, digest: &str) -> Result<Option<TokenRow>> {
+        let keyring = self.keyring()?;
+        self.0.physical.token(digest).await?.map(|r| r.open(&keyring, "")).transpose()
+    }
+
+    /// One token by its accessor's digest.
+    ///
+    /// # Errors
+    /// As [`Storage::entry`].
+    pub async fn token_by_accessor(&self, accessor_key: &str) -> Result<Option<TokenRow>> {
+        let keyring = self.keyring()?;
+        self.0.physical.token_by_accessor(accessor_key).await?.map(|r| r.open(&keyring, "")).transpose()
+    }
+
+    /// Tokens sorted by digest. Rows that do not open are passed over.
+    ///
+    /// # Errors
+    /// Sealed; Unavailable.
+    pub async fn tokens(&self, after: Option<&str>, limit: usize) -> Result<Vec<TokenRow>> {
+        let keyring = self.keyring()?;
+        let mut after = after.map(str::to_owned);
+        let mut out = Vec::new();
+        loop {
+            let wanted = limit - out.len();
+            let rows = self.0.physical.tokens(after.as_deref(), wanted).await?;
+            let more = rows.len() == wanted;
+            after = rows.last().map(|r| r.digest.clone()).or(after);
+            open_all(&keyring, rows, &self.0.bad_tokens, &mut out);
+            if !more || out.len() >= limit {
+                return Ok(out);
+            }
+        }
+    }
+
+    /// Direct children. Rows that do not open are passed over.
+    ///
+    /// # Errors
+    /// Sealed; Unavailable.
+    pub async fn token_children(&self, parent: &str, limit: usize) -> Result<Vec<TokenRow>> {
+        self.skipping(&self.0.bad_tokens, limit, |n| self.0.physical.token_children(parent, n)).await
+    }
+
+    /// Tokens that are due, earliest first. Rows that do not open are passed over.
+    ///
+    /// # Errors
+    /// Sealed; Unavailable.
+    pub async fn tokens_due(&self, now: Timestamp, limit: usize) -> Result<Vec<TokenRow>> {
+        self.skipping(&self.0.bad_tokens, limit, |n| self.0.physical.tokens_due(now, n)).await
+    }
+
+    /// Up to `limit` rows that open. `fetch` always begins with the first row, so it is asked for as many more as there
+    /// are known to be passed over, and asked again when there turn out to be others.
+    async fn skipping<'a, R: Sealed>(
+        &'a self,
+        bad: &Quarantine,
+        limit: usize,
+        fetch: impl Fn(usize) -> BoxFuture<'a, Result<Vec<R>>>,
+    ) -> Result<Vec<R>> {
+        let keyring = self.keyring()?;
+        loop {
+            let known = bad.len();
+            let wanted = limit.saturating_add(known);
+            let rows = fetch(wanted).await?;
+            let more = rows.len() == wanted;
+            let mut out = Vec::new();
+            open_all(&keyring, rows, bad, &mut out);
+            if !more || out.len() >= limit || bad.len() == known {
+                out.truncate(limit);
+                return Ok(out);
+            }
+        }
+    }
+
+    /// A plain value of the store itself; also while sealed.
+    ///
+    /// # Errors
+    /// Unavailable.
+    pub async fn meta(&self, key: &str) -> Result<Option<Vec<u8>>> {
+        self.0.physical.meta(key).await
+    }
+
+    /// Sets plain values, all or nothing, durably; also while sealed.
+    ///
+    /// # Errors
+    /// Unavailable.
+    pub async fn set_meta(&self, values: Vec<(String, Vec<u8>)>) -> Result<()> {
+        self.0.physical.set_meta(values).await
+    }
+
+    /// `sqlite` or `inmem`.
+    pub fn kind(&self) -> &'static str {
+        self.0.physical.kind()
+    }
+
+    /// Seals, then closes the store below. See [`Physical::close`].
+    pub async fn close(&self) {
+        self.seal();
+        self.0.physical.close().await;
+    }
+}
+
+/// Opens what opens.
+fn open_all<R: Sealed>(keyring: &Keyring, rows: Vec<R>, bad: &Quarantine, out: &mut Vec<R>) {
+    for row in rows {
+        let key = row.key().to_owned();
+        match row.open(keyring, "") {
+            Ok(row) => out.push(row),
+            Err(error) => bad.add(&key, &error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

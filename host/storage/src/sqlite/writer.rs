@@ -1,0 +1,270 @@
+//! The one writer: many batches, one transaction, one sync.
+//!
+//! While a group is being synced the next one gathers in the queue, so groups grow with the load and nobody waits for
+//! company. The writer is a task of its own: a caller that goes away does not disturb its batch.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use cofferdam_model::view::Version;
+use sqlx::SqliteConnection;
+use tokio::sync::{mpsc, oneshot};
+
+use super::apply::apply;
+use super::fault::Fault;
+use super::lanes::Lanes;
+use super::place::Place;
+use crate::port::{Batch, Op, Outcome};
+
+/// Callers beyond these wait before they enter the queue.
+const QUEUE: usize = 1024;
+/// The largest group.
+const GROUP: usize = 256;
+/// A group that has reached so many bytes is closed.
+const GROUP_BYTES: usize = 4 << 20;
+/// Versions are reserved on disk in blocks, so that a group does not have to write the counter.
+const RESERVE: Version = 4096;
+
+/// What is to be written, all or nothing.
+pub(super) enum Work {
+    Batch(Batch),
+    Meta(Vec<(String, Vec<u8>)>),
+}
+
+struct Job {
+    work: Work,
+    answer: oneshot::Sender<Result<Outcome, Fault>>,
+}
+
+enum Message {
+    Job(Job),
+    Close(oneshot::Sender<()>),
+    /// Lets a test spoil the connection.
+    #[cfg(test)]
+    Pragma(&'static str, oneshot::Sender<()>),
+}
+
+/// How much was written.
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    pub(super) batches: AtomicU64,
+    pub(super) commits: AtomicU64,
+}
+
+/// The way to the writer. The writer ends when this is dropped or closed.
+pub(super) struct Writer {
+    queue: mpsc::Sender<Message>,
+    pub(super) counters: Arc<Counters>,
+}
+
+impl Writer {
+    /// Starts writing on the only connection of `lanes`. `versions`: the largest version ever given out. `place` is kept
+    /// until the connection is closed.
+    pub(super) fn start(lanes: Arc<Lanes>, versions: Version, place: Option<Place>) -> Self {
+        let (queue, messages) = mpsc::channel(QUEUE);
+        let counters = Arc::new(Counters::default());
+        let state = State { lanes, versions, reserved: versions, broken: None, counters: Arc::clone(&counters), place };
+        tokio::spawn(state.run(messages));
+        Self { queue, counters }
+    }
+
+    pub(super) async fn write(&self, work: Work) -> Result<Outcome, Fault> {
+        let (answer, answered) = oneshot::channel();
+        self.queue.send(Message::Job(Job { work, answer })).await.map_err(|_| Fault::closed())?;
+        answered.await.map_err(|_| Fault::closed())?
+    }
+
+    /// Writes what is in the queue, then nothing more. Returns when the file is closed.
+    pub(super) async fn close(&self) {
+        let (done, closed) = oneshot::channel();
+        if self.queue.send(Message::Close(done)).await.is_ok() {
+            // An error means that the writer has ended: that is what was asked for.
+            let _ = closed.await;
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) async fn pragma(&self, sql: &'static str) {
+        let (done, answered) = oneshot::channel();
+        self.queue.send(Message::Pragma(sql, done)).await.ok();
+        answered.await.ok();
+    }
+}
+
+struct State {
+    lanes: Arc<Lanes>,
+    /// The last version given out.
+    versions: Version,
+    /// The largest version that the disk knows to be taken.
+    reserved: Version,
+    /// Why nothing may be written any more.
+    broken: Option<Fault>,
+    counters: Arc<Counters>,
+    place: Option<Place>,
+}
+
+impl State {
+    async fn run(mut self, mut messages: mpsc::Receiver<Message>) {
+        while let Some(message) = messages.recv().await {
+            let mut next = Some(message);
+            while let Some(message) = next.take() {
+                match message {
+                    Message::Job(first) => {
+                        let (group, stopped_by) = gather(first, &mut messages);
+                        self.write(group).await;
+                        next = stopped_by;
+                    }
+                    Message::Close(done) => {
+                        messages.close();
+                        self.finish().await;
+                        // Whoever asked may have gone.
+                        let _ = done.send(());
+                        return;
+                    }
+                    #[cfg(test)]
+                    Message::Pragma(sql, done) => {
+                        if let Some(mut lane) = self.lanes.take().await {
+                            sqlx::raw_sql(sql).execute(&mut *lane).await.ok();
+                        }
+                        done.send(()).ok();
+                    }
+                }
+            }
+        }
+        self.finish().await;
+    }
+
+    async fn finish(self) {
+        let Self { lanes, place, .. } = self;
+        if place.is_some()
+            && let Some(mut lane) = lanes.take().await
+            && let Err(error) = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut *lane).await
+        {
+            // Nothing is lost: the log is read when the store is opened next.
+            tracing::warn!(%error, "the storage was closed without moving its log into the database");
+        }
+        lanes.close().await;
+        if let Some(lanes) = Arc::into_inner(lanes) {
+            lanes.disconnect().await;
+        }
+        drop(place);
+    }
+
+    async fn write(&mut self, group: Vec<Job>) {
+        self.counters.batches.fetch_add(group.len() as u64, Ordering::Relaxed);
+        match self.attempt(&group).await {
+            Ok(outcomes) => {
+                for (job, outcome) in group.into_iter().zip(outcomes) {
+                    answer(job, Ok(outcome));
+                }
+            }
+            // One that is too large for what space is left, or hits a mistake of ours, must not fail the others.
+            Err(fault) if group.len() > 1 && !fault.is_lasting() => {
+                for job in group {
+                    let result = self.attempt(std::slice::from_ref(&job)).await;
+                    answer(job, result.map(|mut outcomes| outcomes.pop().unwrap_or(Outcome::Applied)));
+                }
+            }
+            Err(fault) => {
+                for job in group {
+                    answer(job, Err(fault.clone()));
+                }
+            }
+        }
+    }
+
+    /// One transaction. On an error nothing of it is there, except after a failed sync, when nobody can know.
+    async fn attempt(&mut self, group: &[Job]) -> Result<Vec<Outcome>, Fault> {
+        if let Some(fault) = &self.broken {
+            return Err(fault.clone());
+        }
+        let lanes = Arc::clone(&self.lanes);
+        let mut lane = lanes.take().await.ok_or_else(Fault::closed)?;
+        let result = self.transact(&mut lane, group).await;
+        if let Err(fault) = &result {
+            // SQLite may have rolled back by itself; then this fails, as it should.
+            let _ = sqlx::query("ROLLBACK").execute(&mut *lane).await;
+            tracing::error!(error = %fault, batches = group.len(), "a write to the storage failed");
+            if fault.is_lasting() {
+                self.broken = Some(fault.clone());
+            }
+        }
+        result
+    }
+
+    async fn transact(&mut self, conn: &mut SqliteConnection, group: &[Job]) -> Result<Vec<Outcome>, Fault> {
+        sqlx::query("BEGIN IMMEDIATE").execute(&mut *conn).await?;
+        let last = self.versions + puts(group);
+        let reserve = (last > self.reserved).then_some(last + RESERVE);
+        if let Some(reserve) = reserve {
+            sqlx::query("UPDATE store SET versions = ?1 WHERE id = 1").bind(reserve).execute(&mut *conn).await?;
+        }
+        let mut outcomes = Vec::with_capacity(group.len());
+        for job in group {
+            outcomes.push(match &job.work {
+                Work::Batch(batch) => apply(conn, batch, &mut self.versions).await?,
+                Work::Meta(values) => {
+                    set_meta(conn, values).await?;
+                    Outcome::Applied
+                }
+            });
+        }
+        sqlx::query("COMMIT").execute(&mut *conn).await?;
+        self.counters.commits.fetch_add(1, Ordering::Relaxed);
+        if let Some(reserve) = reserve {
+            self.reserved = reserve;
+        }
+        Ok(outcomes)
+    }
+}
+
+fn answer(job: Job, result: Result<Outcome, Fault>) {
+    // The caller may have gone.
+    let _ = job.answer.send(result);
+}
+
+/// Takes what waits, up to the size of a group. Also returns the message that ended it, if it was no job.
+fn gather(first: Job, messages: &mut mpsc::Receiver<Message>) -> (Vec<Job>, Option<Message>) {
+    let mut bytes = size(&first.work);
+    let mut group = vec![first];
+    while group.len() < GROUP && bytes < GROUP_BYTES {
+        match messages.try_recv() {
+            Ok(Message::Job(job)) => {
+                bytes += size(&job.work);
+                group.push(job);
+            }
+            Ok(other) => return (group, Some(other)),
+            Err(_) => break,
+        }
+    }
+    (group, None)
+}
+
+/// Roughly: bodies only.
+fn size(work: &Work) -> usize {
+    match work {
+        Work::Batch(batch) => batch.ops.iter().map(Op::body_len).sum(),
+        Work::Meta(values) => values.iter().map(|(_, v)| v.len()).sum(),
+    }
+}
+
+fn puts(group: &[Job]) -> Version {
+    let ops = group.iter().flat_map(|job| match &job.work {
+        Work::Batch(batch) => batch.ops.as_slice(),
+        Work::Meta(_) => &[],
+    });
+    ops.filter(|op| matches!(op, Op::PutEntry { .. })).map(|_| 1).sum()
+}
+
+async fn set_meta(conn: &mut SqliteConnection, values: &[(String, Vec<u8>)]) -> Result<(), Fault> {
+    for (key, value) in values {
+        sqlx::query(
+            "INSERT INTO meta (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+        )
+        .bind(key)
+        .bind(value)
+        .execute(&mut *conn)
+        .await?;
+    }
+    Ok(())
+}
