@@ -1,1 +1,40 @@
-//! TBD
+//! Runs engines as WASI components. The only crate that knows wasmtime.
+//!
+//! A [`Sandbox`] is the runtime: a pool of instances, permits, the egress gate, the cache of compiled code. A
+//! [`BuiltinCatalog`] offers the embedded engines on it, each under its sandbox policy.
+
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    unused_qualifications,
+    clippy::all,
+    clippy::allow_attributes_without_reason,
+    reason = "generated"
+)]
+mod bindings;
+mod cache;
+mod catalog;
+mod component;
+mod convert;
+mod engine;
+mod error;
+mod fault;
+mod imports;
+mod instance;
+mod limits;
+mod net;
+mod output;
+mod permits;
+mod policy;
+mod redact;
+mod runtime;
+mod sandbox;
+mod state;
+mod target;
+
+pub use catalog::{Builtin, BuiltinCatalog};
+pub use error::SandboxError;
+pub use net::ledger::{Counts, Denial, Report};
+pub use policy::{Expect, Limits, Policy, TargetRule, World};
+pub use sandbox::{Sandbox, SandboxConfig};
+pub use target::Grammar;

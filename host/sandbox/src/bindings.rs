@@ -1,0 +1,9 @@
+//! The contract as Rust: generated from `wit/`. The world `issuer` holds all of it; what a component really exports is
+//! looked up at load.
+
+wasmtime::component::bindgen!({
+    path: "../../wit",
+    world: "issuer",
+    imports: { default: async | trappable },
+    exports: { default: async },
+});

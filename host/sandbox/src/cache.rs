@@ -1,0 +1,118 @@
+//! Compiled components on disk. They are native code, so nothing is loaded that this server did not write itself.
+
+use std::hash::{Hash as _, Hasher};
+use std::io::{Read as _, Write as _};
+use std::sync::RwLock;
+
+use cap_std::fs::{Dir, OpenOptions};
+use hmac::{Hmac, Mac as _};
+use sha2::{Digest as _, Sha256};
+use wasmtime::component::Component;
+use zeroize::Zeroizing;
+
+type Mac = Hmac<Sha256>;
+
+/// Bytes of the MAC in front of the compiled code.
+const MAC_BYTES: usize = 32;
+/// Separates this use of the key from every other.
+const PURPOSE: &[u8] = b"cofferdam compiled component 1\0";
+/// The largest file that is read.
+const MAX_FILE: u64 = 512 << 20;
+
+/// The cache of one runtime.
+pub(crate) struct Cache {
+    dir: Option<Dir>,
+    fingerprint: [u8; 32],
+    key: RwLock<Option<Zeroizing<[u8; 32]>>>,
+}
+
+impl Cache {
+    pub(crate) fn new(engine: &wasmtime::Engine, dir: Option<Dir>) -> Self {
+        Self { dir, fingerprint: fingerprint(engine), key: RwLock::new(None) }
+    }
+
+    /// From now on files are written, and those with the right MAC are read.
+    pub(crate) fn unlock(&self, key: &[u8; 32]) {
+        *self.key.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(Zeroizing::new(*key));
+    }
+
+    /// The compiled component with this digest, if the cache holds an untouched one for this runtime.
+    pub(crate) fn load(&self, engine: &wasmtime::Engine, digest: &[u8; 32]) -> Option<Component> {
+        let code = self.read(digest)?;
+        // SAFETY: the bytes were produced by `Component::serialize` of an engine with the same compatibility hash in a
+        // process that held the key: the MAC over digest, fingerprint and all bytes was verified on this very buffer,
+        // which nobody else can change.
+        #[expect(unsafe_code, reason = "compiled code cannot be loaded otherwise; its MAC was verified")]
+        let loaded = unsafe { Component::deserialize(engine, &code) };
+        loaded.inspect_err(|error| tracing::warn!(%error, "a compiled component does not load; compiling anew")).ok()
+    }
+
+    /// Keeps a compiled component. Failures only cost time at the next start.
+    pub(crate) fn store(&self, digest: &[u8; 32], component: &Component) {
+        let Some(dir) = &self.dir else { return };
+        let Some(mac) = self.mac(digest) else { return };
+        let write = || -> std::io::Result<()> {
+            let code = component.serialize().map_err(std::io::Error::other)?;
+            let tag = mac.chain_update(&code).finalize().into_bytes();
+            let name = self.name(digest);
+            let draft = format!("{name}.{}", std::process::id());
+            let mut options = OpenOptions::new();
+            options.write(true).create(true).truncate(true);
+            #[cfg(unix)]
+            {
+                use cap_std::fs::OpenOptionsExt as _;
+                options.mode(0o600);
+            }
+            let mut file = dir.open_with(&draft, &options)?;
+            file.write_all(&tag)?;
+            file.write_all(&code)?;
+            drop(file);
+            dir.rename(&draft, dir, &name)
+        };
+        if let Err(error) = write() {
+            tracing::warn!(%error, "a compiled component could not be cached");
+        }
+    }
+
+    fn read(&self, digest: &[u8; 32]) -> Option<Vec<u8>> {
+        let dir = self.dir.as_ref()?;
+        let mac = self.mac(digest)?;
+        let file = dir.open(self.name(digest)).ok()?;
+        let mut bytes = Vec::new();
+        file.take(MAX_FILE).read_to_end(&mut bytes).ok()?;
+        let (tag, code) = bytes.split_at_checked(MAC_BYTES)?;
+        if mac.chain_update(code).verify_slice(tag).is_err() {
+            tracing::warn!(digest = hex::encode(digest), "a cached component was changed; compiling anew");
+            return None;
+        }
+        bytes.drain(..MAC_BYTES);
+        Some(bytes)
+    }
+
+    /// The MAC of everything before the code. None while there is no key.
+    fn mac(&self, digest: &[u8; 32]) -> Option<Mac> {
+        let key = self.key.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mac = Mac::new_from_slice(key.as_ref()?.as_slice()).ok()?;
+        Some(mac.chain_update(PURPOSE).chain_update(digest).chain_update(self.fingerprint))
+    }
+
+    fn name(&self, digest: &[u8; 32]) -> String {
+        format!("{}.{}.cwasm", hex::encode(digest), hex::encode(&self.fingerprint[..8]))
+    }
+}
+
+/// Stands for the runtime's version, its settings and the processor's features.
+fn fingerprint(engine: &wasmtime::Engine) -> [u8; 32] {
+    struct Digest(Sha256);
+    impl Hasher for Digest {
+        fn finish(&self) -> u64 {
+            0
+        }
+        fn write(&mut self, bytes: &[u8]) {
+            self.0.update(bytes);
+        }
+    }
+    let mut digest = Digest(Sha256::new());
+    engine.precompile_compatibility_hash().hash(&mut digest);
+    digest.0.finalize().into()
+}

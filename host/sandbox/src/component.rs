@@ -1,0 +1,137 @@
+//! Loads a component: compiles it or takes it from the cache, and holds its imports against the policy.
+
+use std::sync::Arc;
+
+use sha2::{Digest as _, Sha256};
+use wasmtime::component::{Component, InstancePre, Linker};
+
+use crate::SandboxError;
+use crate::bindings::exports::cofferdam::engine as exports;
+use crate::cache::Cache;
+use crate::limits::TABLES;
+use crate::policy::{Policy, World};
+use crate::runtime::MAX_MEMORY;
+use crate::state::State;
+
+/// The largest component that is compiled.
+const MAX_COMPONENT: usize = 64 << 20;
+
+/// A component that is ready to be instantiated.
+pub(crate) struct Loaded {
+    /// Hex SHA-256.
+    pub(crate) digest: String,
+    pub(crate) pre: InstancePre<State>,
+    pub(crate) exports: Exports,
+}
+
+/// Where the contract's exports are in the component.
+pub(crate) struct Exports {
+    pub(crate) descriptor: exports::descriptor::GuestIndices,
+    pub(crate) lifecycle: exports::lifecycle::GuestIndices,
+    pub(crate) backend: exports::backend::GuestIndices,
+    /// Only in the world `issuer`.
+    pub(crate) issuer: Option<Issuer>,
+}
+
+/// Exports of the world `issuer`.
+pub(crate) struct Issuer {
+    pub(crate) credentials: exports::credentials::GuestIndices,
+    pub(crate) rotation: exports::rotation::GuestIndices,
+}
+
+/// Compiles (or finds compiled) and checks. Blocking, for up to some seconds.
+pub(crate) fn load(
+    linker: &Linker<State>,
+    cache: &Cache,
+    policy: &Policy,
+    bytes: &[u8],
+) -> Result<Loaded, SandboxError> {
+    let refuse = |reason: String| SandboxError::Component { engine: policy.engine.clone(), reason };
+    let (digest, pre) = prepare(linker, cache, policy, bytes)?;
+    let exports = Exports::find(&pre, policy.world).map_err(|e| refuse(format!("{e:#}")))?;
+    Ok(Loaded { digest, pre, exports })
+}
+
+/// All of loading but for the exports.
+pub(crate) fn prepare(
+    linker: &Linker<State>,
+    cache: &Cache,
+    policy: &Policy,
+    bytes: &[u8],
+) -> Result<(String, InstancePre<State>), SandboxError> {
+    let refuse = |reason: String| SandboxError::Component { engine: policy.engine.clone(), reason };
+    if bytes.len() > MAX_COMPONENT {
+        return Err(refuse(format!("it is larger than {} MiB", MAX_COMPONENT >> 20)));
+    }
+    let engine = linker.engine();
+    let digest: [u8; 32] = Sha256::digest(bytes).into();
+    let component = match cache.load(engine, &digest) {
+        Some(component) => component,
+        None => {
+            let component = Component::from_binary(engine, bytes).map_err(|e| refuse(format!("{e:#}")))?;
+            cache.store(&digest, &component);
+            component
+        }
+    };
+    check_imports(engine, &component, policy)?;
+    check_needs(&component).map_err(refuse)?;
+    let pre = linker.instantiate_pre(&component).map_err(|e| refuse(format!("{e:#}")))?;
+    Ok((hex::encode(digest), pre))
+}
+
+fn check_imports(engine: &wasmtime::Engine, component: &Component, policy: &Policy) -> Result<(), SandboxError> {
+    for (import, _) in component.component_type().imports(engine) {
+        if !policy.allows(import) {
+            return Err(SandboxError::Import { engine: policy.engine.clone(), import: import.to_owned() });
+        }
+    }
+    Ok(())
+}
+
+/// What would fail at every instantiation is refused at once.
+fn check_needs(component: &Component) -> Result<(), String> {
+    let Some(needs) = component.resources_required() else {
+        return Err("it instantiates modules that it imports".to_owned());
+    };
+    if needs.num_memories > 1 {
+        return Err(format!("it has {} memories; one is possible", needs.num_memories));
+    }
+    if needs.num_tables > TABLES {
+        return Err(format!("it has {} tables; {TABLES} are possible", needs.num_tables));
+    }
+    let pages = needs.max_initial_memory_size.unwrap_or(0);
+    if pages > (MAX_MEMORY as u64) {
+        return Err("its memory is too large from the beginning".to_owned());
+    }
+    Ok(())
+}
+
+impl Exports {
+    fn find(pre: &InstancePre<State>, world: World) -> wasmtime::Result<Self> {
+        let issuer = match world {
+            World::Secrets => None,
+            World::Issuer => Some(Issuer {
+                credentials: exports::credentials::GuestIndices::new(pre)?,
+                rotation: exports::rotation::GuestIndices::new(pre)?,
+            }),
+        };
+        Ok(Self {
+            descriptor: exports::descriptor::GuestIndices::new(pre)?,
+            lifecycle: exports::lifecycle::GuestIndices::new(pre)?,
+            backend: exports::backend::GuestIndices::new(pre)?,
+            issuer,
+        })
+    }
+}
+
+/// The linker for all components: WASI without any effect, the gate, and the contract.
+pub(crate) fn linker(engine: &wasmtime::Engine) -> Result<Arc<Linker<State>>, SandboxError> {
+    let build = || -> wasmtime::Result<Linker<State>> {
+        let mut linker = Linker::new(engine);
+        wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+        crate::net::connector::link(&mut linker)?;
+        crate::imports::link(&mut linker)?;
+        Ok(linker)
+    };
+    build().map(Arc::new).map_err(|e| SandboxError::Runtime(format!("{e:#}")))
+}

@@ -1,0 +1,176 @@
+//! The port's calls, one by one.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use cofferdam_model::engine::{
+    Call, CallError, Done, Ended, Engine, EngineLease, EngineRequest, ExistsGate, Failure, Issued, NewTarget, Outcome,
+    Renewed,
+};
+use cofferdam_model::request::Operation;
+use cofferdam_model::route::Description;
+use cofferdam_model::{Result as HostResult, SecretText};
+use serde_json::{Map, Value};
+use zeroize::Zeroizing;
+
+use super::ComponentEngine;
+use super::run::Run;
+use crate::convert::{self, BadAnswer};
+
+/// Runs one export on the run's instance until the deadline; an error of the guest, of the host or of the clock ends
+/// the function that uses it.
+macro_rules! ask {
+    ($run:ident, $guest:expr, $function:ident $(, $argument:expr)*) => {{
+        let deadline = $run.deadline();
+        let compartment = &mut $run.compartment;
+        let work = async {
+            let guest = $guest.load(&mut compartment.store, &compartment.instance)?;
+            guest.$function(&mut compartment.store $(, $argument)*).await
+        };
+        let answer = Run::within(deadline, work).await;
+        match $run.answer(answer) {
+            Ok(answer) => answer,
+            Err(error) => return Err($run.refused(error)),
+        }
+    }};
+}
+
+/// Goes on with a good value; ends the run otherwise.
+macro_rules! good {
+    ($run:ident, $result:expr) => {
+        match $result {
+            Ok(value) => value,
+            Err(error) => return Err($run.refused(error)),
+        }
+    };
+}
+
+/// The bindings want an owned text; it is wiped after the call.
+fn json(secret: &SecretText) -> Zeroizing<String> {
+    Zeroizing::new(secret.expose().to_owned())
+}
+
+#[async_trait]
+impl Engine for ComponentEngine {
+    fn digest(&self) -> &str {
+        &self.loaded.digest
+    }
+
+    async fn describe(&self, options: &[(String, String)]) -> HostResult<Arc<Description>> {
+        Ok(self.description(options).await?)
+    }
+
+    fn target(&self, route: &str, fields: &Map<String, Value>) -> HostResult<Option<NewTarget>> {
+        self.policy.target(route, fields)
+    }
+
+    fn names_targets(&self, route: &str) -> bool {
+        self.policy.targets.iter().any(|rule| rule.route == route)
+    }
+
+    async fn handle(
+        &self,
+        call: Call,
+        mut request: EngineRequest,
+        gate: Option<&dyn ExistsGate>,
+    ) -> Result<Done<Outcome>, CallError> {
+        let mount = Arc::clone(&call.mount);
+        let mut run = Run::begin(self, call, Vec::new()).await?;
+        let backend = &self.loaded.exports.backend;
+        if let Some(gate) = gate {
+            let asked = convert::request(request.clone());
+            let exists = ask!(run, backend, call_exists, &asked);
+            let exists = good!(run, run.result(exists));
+            good!(run, gate.decide(exists).map_err(CallError::Host));
+            request.operation = if exists { Operation::Update } else { Operation::Create };
+        }
+        let asked = convert::request(request);
+        let outcome = ask!(run, backend, call_handle, &asked);
+        let outcome = good!(run, run.result(outcome));
+        let checked = convert::outcome(outcome, self.policy.limits.response_bytes, &run.redactor);
+        let outcome = good!(run, run.checked(checked));
+        if let Outcome::Issue(plan) = &outcome {
+            let description = good!(run, self.description(&mount.options).await.map_err(|e| CallError::Host(e.into())));
+            if description.kind(&plan.kind).is_none() {
+                let bad = BadAnswer::new("a plan for a kind of credential that it does not describe");
+                good!(run, run.checked(Err(bad)));
+            }
+        }
+        Ok(Done { value: outcome, changes: run.finish() })
+    }
+
+    async fn create(&self, call: Call, lease: EngineLease, carry: SecretText) -> Result<Done<Issued>, CallError> {
+        let Some(issuer) = &self.loaded.exports.issuer else { return Err(self.unsupported()) };
+        let mut run = Run::begin(self, call, vec![carry.clone()]).await?;
+        let lease = convert::lease(lease);
+        let issued = ask!(run, issuer.credentials, call_create, &lease, &json(&carry));
+        let issued = good!(run, run.result(issued));
+        let issued = good!(run, run.checked(convert::issued(issued, &run.redactor)));
+        Ok(Done { value: issued, changes: run.finish() })
+    }
+
+    async fn renew(&self, call: Call, lease: EngineLease) -> Result<Done<Renewed>, CallError> {
+        let Some(issuer) = &self.loaded.exports.issuer else { return Err(self.unsupported()) };
+        let mut run = Run::begin(self, call, Vec::new()).await?;
+        let lease = convert::lease(lease);
+        let renewed = ask!(run, issuer.credentials, call_renew, &lease);
+        let renewed = good!(run, run.result(renewed));
+        let renewed = good!(run, run.checked(convert::renewed(renewed, &run.redactor)));
+        Ok(Done { value: renewed, changes: run.finish() })
+    }
+
+    async fn revoke(&self, call: Call, leases: Vec<EngineLease>) -> Result<Vec<Result<Ended, Failure>>, CallError> {
+        let Some(issuer) = &self.loaded.exports.issuer else { return Err(self.unsupported()) };
+        let mut run = Run::begin(self, call, Vec::new()).await?;
+        let leases: Vec<_> = leases.into_iter().map(convert::lease).collect();
+        let ended = ask!(run, issuer.credentials, call_revoke, &leases);
+        let ended = good!(run, run.checked(convert::ended(ended, leases.len(), &run.redactor)));
+        match ended.iter().find_map(|e| e.as_ref().err()) {
+            // An instance that lost its backend is not kept.
+            Some(failure) => drop(run.refused(CallError::Failure(failure.clone()))),
+            None => drop(run.finish()),
+        }
+        Ok(ended)
+    }
+
+    async fn propose(&self, call: Call, slot: &str, current: &SecretText) -> Result<SecretText, CallError> {
+        let Some(issuer) = &self.loaded.exports.issuer else { return Err(self.unsupported()) };
+        let mut run = Run::begin(self, call, vec![current.clone()]).await?;
+        let proposed = ask!(run, issuer.rotation, call_propose, slot, &json(current));
+        let proposed = good!(run, run.result(proposed));
+        let proposed = good!(run, run.checked(convert::text_secret(proposed)));
+        drop(run.finish());
+        Ok(proposed)
+    }
+
+    async fn apply(
+        &self,
+        call: Call,
+        slot: &str,
+        current: &SecretText,
+        candidate: &SecretText,
+    ) -> Result<(), CallError> {
+        let Some(issuer) = &self.loaded.exports.issuer else { return Err(self.unsupported()) };
+        let mut run = Run::begin(self, call, vec![current.clone(), candidate.clone()]).await?;
+        let applied = ask!(run, issuer.rotation, call_apply, slot, &json(current), &json(candidate));
+        good!(run, run.result(applied));
+        drop(run.finish());
+        Ok(())
+    }
+
+    async fn prove(&self, call: Call, slot: &str, secret: &SecretText) -> Result<(), CallError> {
+        let Some(issuer) = &self.loaded.exports.issuer else { return Err(self.unsupported()) };
+        let mut run = Run::begin(self, call, vec![secret.clone()]).await?;
+        let proven = ask!(run, issuer.rotation, call_prove, slot, &json(secret));
+        good!(run, run.result(proven));
+        drop(run.finish());
+        Ok(())
+    }
+
+    async fn migrate(&self, call: Call, stored_format: u32) -> Result<Done<()>, CallError> {
+        let mut run = Run::begin(self, call, Vec::new()).await?;
+        let migrated = ask!(run, self.loaded.exports.lifecycle, call_migrate, stored_format);
+        good!(run, run.result(migrated));
+        Ok(Done { value: (), changes: run.finish() })
+    }
+}

@@ -1,0 +1,206 @@
+//! The life of one call: permits, an instance, the deadline around all of it, and what remains of it.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use cofferdam_model::engine::{Call, CallError, Cause, Failure};
+use cofferdam_model::view::Changes;
+use cofferdam_model::{Error, SecretText};
+use tokio::time::{Instant, timeout_at};
+
+use super::ComponentEngine;
+use crate::bindings::cofferdam::engine::types as wit;
+use crate::convert::{self, BadAnswer};
+use crate::fault::{self, Fault};
+use crate::instance::{Compartment, NotStarted, WarmKey};
+use crate::net::ledger::Origin;
+use crate::permits::MountPermit;
+use crate::redact::Redactor;
+use crate::state::{Active, State, Stop};
+
+/// A call that has got its instance.
+pub(super) struct Run<'e> {
+    engine: &'e ComponentEngine,
+    pub(super) compartment: Compartment,
+    pub(super) redactor: Arc<Redactor>,
+    mount: String,
+    key: Option<WarmKey>,
+    mount_uuid: String,
+    deadline: Instant,
+    _permit: MountPermit,
+}
+
+impl<'e> Run<'e> {
+    /// Waits for permits and an instance. `carried` are JSON texts whose contents no message may show.
+    pub(super) async fn begin(
+        engine: &'e ComponentEngine,
+        call: Call,
+        carried: Vec<SecretText>,
+    ) -> Result<Self, CallError> {
+        let limits = &engine.policy.limits;
+        let deadline = Instant::now() + call.deadline.min(limits.deadline());
+        let mount = call.mount.path.clone();
+        engine.count(&mount, |c| c.calls += 1);
+        let started = timeout_at(deadline, Self::start(engine, call, carried, deadline)).await;
+        started.unwrap_or_else(|_| {
+            let message = format!("engine {} at {mount}: all its instances are busy", engine.policy.engine);
+            Err(CallError::Host(Error::unavailable(message)))
+        })
+    }
+
+    async fn start(
+        engine: &'e ComponentEngine,
+        call: Call,
+        carried: Vec<SecretText>,
+        deadline: Instant,
+    ) -> Result<Self, CallError> {
+        let (sandbox, limits) = (&engine.sandbox, &engine.policy.limits);
+        let closed = || CallError::Host(Error::unavailable("the sandbox is closed"));
+        let permit = sandbox.permits.mount(&call.mount.uuid, call.lane, limits).await.ok_or_else(closed)?;
+        let key = if limits.warm { WarmKey::of(&call) } else { None };
+        let origin = Origin {
+            engine: engine.policy.engine.clone(),
+            mount: call.mount.path.clone(),
+            request_id: call.request_id.clone(),
+        };
+        let grants = call.backend.as_ref().map(|b| b.grants.clone()).unwrap_or_default();
+        let (mount, mount_uuid, lane) = (call.mount.path.clone(), call.mount.uuid.clone(), call.lane);
+        let mut active = Active::new(call, Arc::clone(&engine.policy), deadline, carried);
+        let redactor = active.redactor();
+        let kept = key.as_ref().and_then(|key| sandbox.kept.check_out(&engine.digest, key));
+        let mut compartment = match kept {
+            Some(mut kept) => {
+                engine.count(&mount, |c| c.warm += 1);
+                kept.renew(limits);
+                kept
+            }
+            None => {
+                let slot = sandbox.slot(lane).await.ok_or_else(closed)?;
+                let border = Arc::clone(&sandbox.border);
+                let start = Compartment::start(&sandbox.engine, &engine.loaded.pre, border, limits, slot);
+                // Its own time-out: an instance that hangs while it starts is at fault, a full pool is not.
+                match timeout_at(deadline, start).await {
+                    Ok(Ok(started)) => started,
+                    Ok(Err(failed)) => return Err(engine.not_started(&mount, *Box::new(failed), &redactor)),
+                    Err(_) => return Err(engine.fault(&mount, Fault::Deadline, "")),
+                }
+            }
+        };
+        let state = compartment.store.data_mut();
+        state.gate.open(origin, grants, limits.sockets, std::time::Duration::from_millis(limits.connect_ms));
+        state.active = Some(active);
+        Ok(Self { engine, compartment, redactor, mount, key, mount_uuid, deadline, _permit: permit })
+    }
+
+    /// Runs a future on the instance until the deadline.
+    pub(super) async fn within<T>(
+        deadline: Instant,
+        work: impl Future<Output = wasmtime::Result<T>>,
+    ) -> Option<wasmtime::Result<T>> {
+        timeout_at(deadline, work).await.ok()
+    }
+
+    pub(super) fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    /// The guest's answer, or why there is none.
+    pub(super) fn answer<T>(&mut self, answer: Option<wasmtime::Result<T>>) -> Result<T, CallError> {
+        let Some(answer) = answer else { return Err(self.fault(Fault::Deadline)) };
+        let state = self.compartment.store.data_mut();
+        let redactor = state.active.as_mut().map(Active::redactor);
+        if let Some(redactor) = redactor {
+            self.redactor = redactor;
+        }
+        answer.map_err(|error| {
+            let state = self.compartment.store.data_mut();
+            match state.active.as_mut().and_then(|a| a.stop.take()) {
+                Some(Stop::Host(error)) => CallError::Host(error),
+                Some(Stop::Guest(rule)) => self.fault(Fault::Rule(rule)),
+                None => {
+                    let fault = self.engine.name_fault(state, &error, &self.redactor);
+                    self.fault(fault)
+                }
+            }
+        })
+    }
+
+    /// A result that the guest gave in its own words.
+    pub(super) fn result<T>(&mut self, result: Result<T, wit::Failure>) -> Result<T, CallError> {
+        result.map_err(|said| self.failed(convert::failure(said, &self.redactor)))
+    }
+
+    /// An answer after the check.
+    pub(super) fn checked<T>(&self, checked: Result<T, BadAnswer>) -> Result<T, CallError> {
+        checked.map_err(|bad| self.fault(Fault::Answer(bad)))
+    }
+
+    fn failed(&self, failure: Failure) -> CallError {
+        self.engine.count(&self.mount, |c| c.failures += 1);
+        CallError::Failure(failure)
+    }
+
+    fn fault(&self, fault: Fault) -> CallError {
+        let output = self.compartment.store.data().output.take();
+        self.engine.fault(&self.mount, fault, &self.redactor.clean(&output))
+    }
+
+    /// Ends a call that gave a good answer: its changes, and perhaps an instance for the next call.
+    pub(super) fn finish(mut self) -> Changes {
+        let active = self.compartment.store.data_mut().active.take();
+        let changes = active.map(Active::into_changes).unwrap_or_default();
+        let kept = &self.engine.sandbox.kept;
+        if !changes.is_empty() {
+            // Others may have seen what this call is about to change.
+            kept.forget_mount(&self.mount_uuid);
+        } else if let Some(key) = self.key.take() {
+            kept.check_in(&self.engine.digest, key, self.compartment, &self.engine.policy.limits);
+        }
+        changes
+    }
+
+    /// Ends a call that the guest refused. Its changes are void; the instance is as good as before, unless it lost its
+    /// backend or does not know what happened.
+    pub(super) fn refused(mut self, error: CallError) -> CallError {
+        let sound = match &error {
+            CallError::Failure(f) => !matches!(f.cause, Cause::Unreachable | Cause::Internal | Cause::Denied),
+            CallError::Fault(_) | CallError::Host(_) => false,
+        };
+        if let Some(key) = self.key.take().filter(|_| sound) {
+            let engine = self.engine;
+            engine.sandbox.kept.check_in(&engine.digest, key, self.compartment, &engine.policy.limits);
+        }
+        error
+    }
+}
+
+impl ComponentEngine {
+    pub(super) fn count(&self, mount: &str, change: impl FnOnce(&mut crate::Counts)) {
+        self.sandbox.border.ledger.count(&self.policy.engine, mount, change);
+    }
+
+    fn fault(&self, mount: &str, fault: Fault, output: &str) -> CallError {
+        self.count(mount, |c| c.faults += 1);
+        fault.into_error(&self.policy.engine, mount, output)
+    }
+
+    fn not_started(&self, mount: &str, mut failed: NotStarted, redactor: &Redactor) -> CallError {
+        let state = failed.store.data_mut();
+        let fault = match self.name_fault(state, &failed.error, redactor) {
+            Fault::Trap(what) => Fault::Start(what),
+            other => other,
+        };
+        let output = redactor.clean(&state.output.take());
+        self.fault(mount, fault, &output)
+    }
+
+    fn name_fault(&self, state: &State, error: &wasmtime::Error, redactor: &Redactor) -> Fault {
+        if error.downcast_ref() == Some(&wasmtime::Trap::Interrupt) {
+            return Fault::Cpu;
+        }
+        if state.growth.was_refused() {
+            return Fault::Memory(self.policy.limits.memory_mib);
+        }
+        Fault::Trap(redactor.line(&fault::describe(error), convert::MAX_MESSAGE))
+    }
+}

@@ -1,0 +1,69 @@
+//! Faults: calls that ended without an answer, and what is said about them.
+
+use cofferdam_model::engine::CallError;
+use cofferdam_model::{Error, ErrorKind};
+use wasmtime::Trap;
+
+use crate::convert::BadAnswer;
+use crate::redact::cut;
+
+/// Bytes of a guest's output in the log.
+const MAX_OUTPUT: usize = 1024;
+
+/// How a call ended without an answer.
+#[derive(Debug)]
+pub(crate) enum Fault {
+    /// The outer deadline passed.
+    Deadline,
+    /// Too long on the processor.
+    Cpu,
+    /// Beyond its memory; how many MiB it may have.
+    Memory(u32),
+    /// An import refused what the guest did.
+    Rule(String),
+    /// The guest broke by itself; already redacted.
+    Trap(String),
+    /// An answer that the contract does not know.
+    Answer(BadAnswer),
+    /// It could not even be started.
+    Start(String),
+}
+
+impl std::fmt::Display for Fault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Deadline => f.write_str("it did not answer in time and was ended"),
+            Self::Cpu => f.write_str("it used more processor time than its policy allows and was ended"),
+            Self::Memory(mib) => write!(f, "it needed more than the {mib} MiB of memory that its policy allows"),
+            Self::Rule(rule) => write!(f, "it broke the contract: {rule}"),
+            Self::Trap(what) => write!(f, "it broke: {what}"),
+            Self::Answer(what) => write!(f, "it answered with {what}"),
+            Self::Start(why) => write!(f, "it could not be started: {why}"),
+        }
+    }
+}
+
+impl Fault {
+    /// The error for the caller. Names engine and mount, as operators must know whom to look at.
+    pub(crate) fn into_error(self, engine: &str, mount: &str, output: &str) -> CallError {
+        let message = format!("engine {engine} at {mount}: {self}");
+        let mut log = message.clone();
+        if !output.is_empty() {
+            let mut output = output.to_owned();
+            cut(&mut output, MAX_OUTPUT);
+            log = format!("{log}; its last words: {output}");
+        }
+        CallError::Fault(Error { kind: ErrorKind::Backend, messages: vec![message], log: Some(log), data: None })
+    }
+}
+
+/// What to say of a trap: one line, without addresses and function names.
+pub(crate) fn describe(error: &wasmtime::Error) -> String {
+    if let Some(trap) = error.downcast_ref::<Trap>() {
+        return trap.to_string();
+    }
+    if let Some(exit) = error.downcast_ref::<wasmtime_wasi::I32Exit>() {
+        return exit.to_string();
+    }
+    error.root_cause().to_string()
+}

@@ -1,0 +1,196 @@
+//! The gate of one instance: what its current call may look up and connect to.
+
+use std::collections::HashSet;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use cofferdam_model::engine::{Grant, GrantOrigin};
+use wasmtime_wasi::sockets::SocketAddrUse;
+
+use super::address::Shut;
+use super::ledger::{Ledger, Origin};
+use super::resolver::Resolver;
+
+/// What all gates of a server share.
+pub(crate) struct Border {
+    pub(crate) shut: Shut,
+    pub(crate) resolver: Box<dyn Resolver>,
+    pub(crate) ledger: Ledger,
+}
+
+/// Why a look-up gives nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LookupError {
+    /// Not granted; nothing was asked.
+    Denied,
+    /// Granted, and unknown or out of reach.
+    Unresolvable,
+    /// Granted, and the resolver did not answer in time.
+    Timeout,
+}
+
+/// Lets pass what the current call's grants say, and nothing else.
+pub(crate) struct Gate {
+    border: Arc<Border>,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    origin: Origin,
+    grants: Vec<Grant>,
+    /// Addresses that this call's look-ups of granted names gave, with the granted port.
+    pins: HashSet<(IpAddr, u16)>,
+    sockets_left: u32,
+    connect_within: Duration,
+}
+
+impl Gate {
+    /// A gate that lets nothing pass.
+    pub(crate) fn shut(border: Arc<Border>) -> Self {
+        Self { border, inner: Mutex::default() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Opens it for one call.
+    pub(crate) fn open(&self, origin: Origin, grants: Vec<Grant>, sockets: u32, connect_within: Duration) {
+        *self.lock() = Inner { origin, grants, pins: HashSet::new(), sockets_left: sockets, connect_within };
+    }
+
+    /// Shuts it after a call: an idle instance reaches nothing.
+    pub(crate) fn close(&self) {
+        let mut inner = self.lock();
+        inner.grants.clear();
+        inner.pins.clear();
+        inner.sockets_left = 0;
+    }
+
+    pub(crate) fn connect_within(&self) -> Duration {
+        self.lock().connect_within
+    }
+
+    /// Takes one socket from the call's allowance.
+    pub(crate) fn take_socket(&self) -> bool {
+        let mut inner = self.lock();
+        let left = inner.sockets_left.checked_sub(1);
+        let origin = inner.origin.clone();
+        inner.sockets_left = left.unwrap_or(0);
+        drop(inner);
+        if left.is_none() {
+            self.border.ledger.denied(&origin, "open a socket".to_owned(), "the call has used up its sockets");
+        }
+        left.is_some()
+    }
+
+    /// The addresses of a granted host; nothing is asked for any other.
+    pub(crate) async fn look_up(&self, name: &str) -> Result<Vec<IpAddr>, LookupError> {
+        let (origin, grants) = {
+            let inner = self.lock();
+            (inner.origin.clone(), inner.grants.clone())
+        };
+        let attempt = || format!("look up {}", printable(name));
+        let Ok(host) = crate::target::host(name) else {
+            self.border.ledger.denied(&origin, attempt(), "it is no host name");
+            return Err(LookupError::Denied);
+        };
+        let granted: Vec<&Grant> = grants.iter().filter(|g| g.host == host).collect();
+        if granted.is_empty() {
+            self.border.ledger.denied(&origin, attempt(), "no grant names this host");
+            return Err(LookupError::Denied);
+        }
+        if let Ok(literal) = host.parse::<IpAddr>() {
+            return Ok(vec![literal]);
+        }
+        self.border.ledger.count(&origin.engine, &origin.mount, |c| c.lookups += 1);
+        let found = self.border.resolver.resolve(host).await.map_err(|e| match e.kind() {
+            std::io::ErrorKind::TimedOut => LookupError::Timeout,
+            _ => LookupError::Unresolvable,
+        })?;
+        let mut open = Vec::new();
+        let mut refused = None;
+        for ip in found.iter().map(IpAddr::to_canonical) {
+            for grant in &granted {
+                match self.border.shut.reason(ip, grant.port) {
+                    None => {
+                        self.lock().pins.insert((ip, grant.port));
+                        if !open.contains(&ip) {
+                            open.push(ip);
+                        }
+                    }
+                    Some(reason) => refused = Some((ip, reason)),
+                }
+            }
+        }
+        match refused {
+            Some((ip, reason)) if open.is_empty() => {
+                self.border.ledger.denied(&origin, format!("{} as {ip}", attempt()), reason);
+                Err(LookupError::Denied)
+            }
+            _ if open.is_empty() => Err(LookupError::Unresolvable),
+            _ => Ok(open),
+        }
+    }
+
+    /// Decides about one use of an address. Called by the socket implementation before every system call.
+    pub(crate) fn permits(&self, address: SocketAddr, purpose: SocketAddrUse) -> bool {
+        let ip = address.ip().to_canonical();
+        let port = address.port();
+        let inner = self.lock();
+        let origin = inner.origin.clone();
+        let refused = match purpose {
+            // A connect asks for this first.
+            SocketAddrUse::TcpBind if ip.is_unspecified() && port == 0 => return !inner.grants.is_empty(),
+            SocketAddrUse::TcpConnect => {
+                let pinned = inner.pins.contains(&(ip, port));
+                let literal = inner
+                    .grants
+                    .iter()
+                    .filter(|g| g.port == port && g.host.parse() == Ok(ip))
+                    .map(|g| g.origin)
+                    .collect::<Vec<_>>();
+                if literal.contains(&GrantOrigin::Operator) {
+                    // An operator's own word opens even what is shut for everybody else.
+                    None
+                } else if pinned || !literal.is_empty() {
+                    self.border.shut.reason(ip, port)
+                } else {
+                    Some("no grant names it, and no look-up of a granted name gave it")
+                }
+            }
+            _ => Some("only outgoing TCP connections exist"),
+        };
+        drop(inner);
+        match refused {
+            None => {
+                self.border.ledger.connected(&origin, SocketAddr::new(ip, port));
+                true
+            }
+            Some(reason) => {
+                self.border.ledger.denied(&origin, format!("{} {address}", verb(purpose)), reason);
+                false
+            }
+        }
+    }
+}
+
+fn verb(purpose: SocketAddrUse) -> &'static str {
+    match purpose {
+        SocketAddrUse::TcpConnect => "connect",
+        SocketAddrUse::TcpBind | SocketAddrUse::UdpBind => "bind",
+        SocketAddrUse::TcpListen => "listen",
+        SocketAddrUse::TcpAccept => "accept",
+        SocketAddrUse::UdpSend | SocketAddrUse::UdpReceive => "udp",
+    }
+}
+
+/// A name from a guest, fit for a log line.
+fn printable(name: &str) -> String {
+    name.chars().take(253).map(|c| if c.is_ascii_graphic() { c } else { '?' }).collect()
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

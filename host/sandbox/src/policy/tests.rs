@@ -1,0 +1,137 @@
+//! Policies: the parser, and the examples that every policy of this repository carries.
+
+use std::time::Duration;
+
+use cap_std::ambient_authority;
+use cap_std::fs::Dir;
+use cofferdam_model::engine::{Grant, GrantOrigin};
+use wasmtime_wasi::sockets::SocketAddrUse;
+
+use super::*;
+use crate::net::gate::Gate;
+use crate::net::gate::tests::{Table, border};
+use crate::net::ledger::Origin;
+
+const SMALL: &str = "engine = 'kv'\nworld = 'secrets'\n";
+
+type Outcome = Result<(), Box<dyn std::error::Error>>;
+
+/// The defaults.
+#[expect(clippy::unwrap_used, reason = "a helper of tests")]
+pub(crate) fn limits() -> Limits {
+    Policy::parse("kv", SMALL).unwrap().limits
+}
+
+#[test]
+fn unknown_keys_are_errors() {
+    for (text, part) in [
+        ("permit = 1\n", "permit"),
+        ("[limits]\nmemory = 1\n", "memory"),
+        ("[limits]\nsockets = -1\n", "-1"),
+        ("[[grant]]\nhost = 'a'\nport = 1\nhttp = true\n", "http"),
+        ("[[target]]\nroute = 'r'\nfield = 'f'\ngrammar = 'regex'\n", "regex"),
+        ("[[expect]]\ndeny = 'a'\n", "deny"),
+        ("imports = ['wasi:sockets/tcp@0.2.0']\n", "without version"),
+        ("[[grant]]\nhost = 'a'\nport = 1\n", "imports no sockets"),
+        ("imports = ['wasi:sockets/tcp']\n[[grant]]\nhost = '*.corp'\nport = 1\n", "host"),
+        ("imports = ['wasi:sockets/tcp']\n[[grant]]\nhost = 'a'\nport = 0\n", "port 0"),
+    ] {
+        let said = Policy::parse("kv", &format!("{SMALL}{text}")).err().map(|e| e.to_string()).unwrap_or_default();
+        assert!(said.contains(part) && said.contains("kv"), "{text}: {said}");
+    }
+    assert!(Policy::parse("other", SMALL).is_err(), "for another engine");
+}
+
+#[test]
+fn limits_are_the_defaults_but_for_what_the_policy_says() -> Result<(), SandboxError> {
+    let policy = Policy::parse("kv", &format!("{SMALL}[limits]\nmemory_mib = 7\n"))?;
+    assert_eq!(policy.limits, Limits { memory_mib: 7, ..limits() });
+    Ok(())
+}
+
+#[test]
+fn imports_are_compared_without_versions() -> Result<(), SandboxError> {
+    let policy = Policy::parse("kv", &format!("{SMALL}imports = ['cofferdam:engine/storage']\n"))?;
+    for allowed in ["cofferdam:engine/storage@0.1.0-dev", "cofferdam:engine/types@0.1.0-dev", "wasi:io/poll@0.2.6"] {
+        assert!(policy.allows(allowed), "{allowed}");
+    }
+    for refused in ["cofferdam:engine/slots@0.1.0-dev", "wasi:sockets/tcp@0.2.6", "wasi:http/types@0.2.0", "env"] {
+        assert!(!policy.allows(refused), "{refused}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_target_is_a_text() -> Outcome {
+    let text = include_str!("../../../../policies/database.toml");
+    let policy = Policy::parse("database", text)?;
+    let fields = |v: Value| Map::from_iter([("connection_url".to_owned(), v)]);
+    assert!(policy.target("config/{name}", &fields(Value::from(1))).is_err());
+    assert!(policy.target("config/{name}", &fields(Value::Null))?.is_none());
+    let target = policy.target("config/{name}", &fields(Value::from("postgres://db/x")))?.ok_or("no target")?;
+    assert_eq!(
+        (target.field.as_str(), target.secret_fields.as_slice()),
+        ("connection_url", &["password".to_owned()][..])
+    );
+    let said = policy.target("config/{name}", &fields(Value::from("db"))).err().map(|e| e.messages.join(""));
+    assert!(said.is_some_and(|s| s.starts_with("connection_url: ")));
+    Ok(())
+}
+
+#[tokio::test]
+async fn every_example_of_every_policy_holds() -> Outcome {
+    let dir = Dir::open_ambient_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../../policies"), ambient_authority())?;
+    let mut replayed = 0;
+    for entry in dir.entries()? {
+        let name = entry?.file_name().into_string().map_err(|n| format!("{n:?}"))?;
+        let Some(kind) = name.strip_suffix(".toml").filter(|k| !k.starts_with('_')) else { continue };
+        let policy = Policy::parse(kind, &dir.read_to_string(&name)?)?;
+        assert!(!policy.expect.is_empty(), "{kind}: a policy without examples");
+        for expect in &policy.expect {
+            replay(&policy, expect).await.map_err(|e| format!("{name}: {expect:?}: {e}"))?;
+            replayed += 1;
+        }
+    }
+    assert!(replayed > 10);
+    Ok(())
+}
+
+async fn replay(policy: &Policy, expect: &Expect) -> Outcome {
+    let derived = expect.route.as_deref().map(|route| policy.target(route, &expect.given)).transpose();
+    if let Some(part) = &expect.refused {
+        let said = derived.err().map(|e| e.messages.join("; ")).ok_or("was not refused")?;
+        return if said.contains(part.as_str()) { Ok(()) } else { Err(said.into()) };
+    }
+    let derived = derived?.flatten();
+    if let Some(want) = &expect.target {
+        let found = derived.as_ref().map(|t| format!("{}:{}", t.host, t.port));
+        if found.as_ref() != Some(want) {
+            return Err(format!("target: {found:?}").into());
+        }
+    }
+    if let Some(want) = &expect.location {
+        let found = derived.as_ref().map(|t| &t.location);
+        if found != Some(want) {
+            return Err(format!("location: {found:?}").into());
+        }
+    }
+    let Some(connect) = &expect.connect else { return Ok(()) };
+    let want = expect.allowed.ok_or("connect without allowed")?;
+    let mut grants = policy.grants.clone();
+    grants.extend(derived.map(|t| Grant { host: t.host, port: t.port, origin: GrantOrigin::Derived }));
+    let (host, port) = target::host_port(connect)?;
+    let table = Table::default();
+    table.set(&host, &expect.resolves);
+    let gate = Gate::shut(border(&table));
+    gate.open(Origin::default(), grants, 8, Duration::from_secs(1));
+    let mut reached = false;
+    for ip in gate.look_up(&host).await.unwrap_or_default() {
+        reached |= gate.permits((ip, port).into(), SocketAddrUse::TcpConnect);
+    }
+    if reached == want { Ok(()) } else { Err(format!("reached: {reached}").into()) }
+}
+
+#[test]
+fn defaults_are_complete() {
+    assert!(limits().permits > 0 && limits().sockets == 0 && !limits().warm);
+}
