@@ -17,14 +17,15 @@ pub struct Checked {
     pub replaced: Vec<String>,
 }
 
-/// Checks and normalises `data`. Path parameters win over fields of the same name.
+/// Checks and normalises `data`. Path parameters win over fields of the same name, but not on a route with open fields:
+/// there the names are the client's own, and a secret may have a key `path`.
 ///
 /// # Errors
 /// [`crate::ErrorKind::Invalid`], naming the field.
 pub fn check(route: &Route, params: &[(String, String)], data: &Map<String, Value>) -> Result<Checked> {
     let mut out = Checked::default();
     for (name, value) in data {
-        if params.iter().any(|(p, _)| p == name) {
+        if !route.open_fields && params.iter().any(|(p, _)| p == name) {
             out.replaced.push(name.clone());
             continue;
         }
@@ -180,6 +181,29 @@ fn pairs(value: &Value) -> Result<Value, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_parameter_replaces_a_field_unless_fields_are_open() -> Result<()> {
+        let data = Map::from_iter([("path".to_owned(), json!("mine"))]);
+        let params = [("path".to_owned(), "a/b".to_owned())];
+        for open_fields in [false, true] {
+            let pattern = crate::route::Pattern::parse("{path*}").map_err(Error::internal)?;
+            let route = Route {
+                pattern,
+                operations: Vec::new(),
+                open_fields,
+                upsert: false,
+                backend: None,
+                fields: Vec::new(),
+                synopsis: String::new(),
+                help: String::new(),
+            };
+            let checked = check(&route, &params, &data)?;
+            assert_eq!(checked.fields.contains_key("path"), open_fields);
+            assert_eq!(checked.replaced.is_empty(), open_fields);
+        }
+        Ok(())
+    }
 
     #[test]
     fn coerces_as_the_contract_says() {
