@@ -1,16 +1,17 @@
 //! Pages of names, for both versions.
 
 use engine_sdk::types::{Failure, Kind, Request};
-use engine_sdk::{Context, RouteBuilder};
+use engine_sdk::{Context, RouteBuilder, failure};
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::key;
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
+/// On a route with open fields both come as they were sent.
+#[derive(Deserialize)]
 struct Page {
-    after: Option<String>,
-    limit: Option<i64>,
+    after: Option<Value>,
+    limit: Option<Value>,
 }
 
 /// Adds the fields of a page to a route.
@@ -26,7 +27,21 @@ pub(crate) fn paged(route: RouteBuilder) -> RouteBuilder {
 pub(crate) fn names(ctx: &Context, request: &Request, root: &str, folder: &str) -> Result<Vec<String>, Failure> {
     let prefix = format!("{root}{}", key::folder(folder)?);
     let page: Page = request.fields()?;
-    let wanted = page.limit.and_then(|limit| usize::try_from(limit).ok()).filter(|limit| *limit > 0);
-    let after = page.after.filter(|after| !after.is_empty());
-    Ok(ctx.storage().list_up_to(&prefix, after.as_deref(), wanted.unwrap_or(usize::MAX)))
+    let after = page.after.as_ref().and_then(Value::as_str).filter(|after| !after.is_empty());
+    let count = match &page.limit {
+        None => usize::MAX,
+        Some(limit) => match integer(limit) {
+            Some(limit) if limit > 0 => usize::try_from(limit).unwrap_or(usize::MAX),
+            Some(_) => usize::MAX,
+            None => return Err(failure::invalid("limit must be an integer")),
+        },
+    };
+    Ok(ctx.storage().list_up_to(&prefix, after, count))
+}
+
+fn integer(value: &Value) -> Option<i64> {
+    match value {
+        Value::String(text) => text.parse().ok(),
+        other => other.as_i64(),
+    }
 }

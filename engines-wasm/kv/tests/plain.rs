@@ -90,7 +90,9 @@ fn lists_one_level_and_deletes_what_is_there_or_not() -> Result<(), Failure> {
     assert_eq!(list("", "")?, ["open/"]);
     assert_eq!(list("open/", "")?, ["a", "dir/", "t"]);
     assert_eq!(list("open/", r#"{"after":"a","limit":1}"#)?, ["dir/"]);
+    assert_eq!(list("open/", r#"{"limit":"2"}"#)?, ["a", "dir/"], "a query is texts");
     assert_eq!(list("open/", r#"{"limit":-1}"#)?, ["a", "dir/", "t"]);
+    assert!(list("open/", r#"{"limit":"few"}"#).is_err());
     assert!(list("nothing/", "")?.is_empty());
     assert!(call(&host, Operation::List, "a//", "").is_err());
 
