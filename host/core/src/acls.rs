@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use cofferdam_acl::Acl;
-use cofferdam_model::Result;
+use cofferdam_acl::{Acl, NoIdentity};
+use cofferdam_model::{Result, Timestamp};
 
 use crate::policies::Policies;
 
@@ -18,20 +18,17 @@ pub(crate) struct Acls {
 
 impl Acls {
     /// The ACL of these policies.
-    pub(crate) async fn of(&self, names: &[String], policies: &Policies) -> Result<Arc<Acl>> {
-        if let Some(acl) = self.kept.read().unwrap_or_else(PoisonError::into_inner).get(names) {
-            return Ok(acl.clone());
+    pub(crate) async fn of(&self, names: &[String], policies: &Policies, now: Timestamp) -> Result<Arc<Acl>> {
+        let kept = self.kept.read().unwrap_or_else(PoisonError::into_inner).get(names).cloned();
+        if let Some(acl) = kept.filter(|acl| acl.valid_until().is_none_or(|until| until > now)) {
+            return Ok(acl);
         }
-        let acl = if names.iter().any(|n| n == crate::policies::ROOT) {
-            Acl::root()
-        } else {
-            let mut parsed = Vec::with_capacity(names.len());
-            for name in names {
-                parsed.extend(policies.parsed(name).await?);
-            }
-            Acl::new(&parsed)
-        };
-        let acl = Arc::new(acl);
+        let mut parsed = Vec::with_capacity(names.len());
+        for name in names {
+            parsed.extend(policies.parsed(name).await?);
+        }
+        // No token speaks for an entity yet: stanzas with placeholders do not count.
+        let acl = Arc::new(Acl::new(&parsed, &NoIdentity, now));
         let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
         if kept.len() >= KEPT_MAX {
             kept.clear();

@@ -20,7 +20,7 @@ use crate::mounts::MountEntry;
 use crate::vault::Vault;
 
 pub(crate) use help::help;
-pub(crate) use table::{Handler, NativeRoute, Routes};
+pub(crate) use table::{NativeRoute, Routes};
 
 /// What a handler gets.
 pub(crate) struct Ctx<'a> {

@@ -1,6 +1,6 @@
 //! Password policies at rest.
 
-use cofferdam_acl::password::PasswordPolicy;
+use cofferdam_acl::PasswordPolicy;
 use cofferdam_model::{Error, Result, SecretText};
 use cofferdam_storage::Storage;
 use cofferdam_storage::port::{Batch, Op};
@@ -26,7 +26,7 @@ impl Passwords {
     }
 
     pub(crate) async fn put(&self, name: &str, text: &str) -> Result<()> {
-        let text = cofferdam_acl::decoded(text);
+        let text = cofferdam_acl::document::decode(text);
         let policy = PasswordPolicy::parse(&text).map_err(|e| Error::invalid(format!("invalid password policy: {e}")))?;
         policy.generate().map_err(|e| Error::invalid(format!("unable to generate a password from it: {e}")))?;
         let (space, key) = (spaces::PASSWORDS.to_owned(), name.to_owned());
@@ -53,6 +53,6 @@ impl Passwords {
                 PasswordPolicy::parse(&text).map_err(|e| e.to_string())?
             }
         };
-        policy.generate().map(SecretText::new).map_err(|e| e.to_string())
+        policy.generate().map_err(|e| e.to_string())
     }
 }

@@ -46,7 +46,7 @@ async fn serve(
     routed: Option<(Arc<crate::mounts::MountEntry>, &str)>,
     token: Arc<Token>,
 ) -> Result<Response> {
-    let acl = vault.acls.of(&token.record.policies, &vault.policies).await?;
+    let acl = vault.acls.of(&token.record.policies, &vault.policies, vault.clock.now()).await?;
     let Some((mount, rest)) = routed else {
         // Routes show themselves only to those who may use them.
         native::allow(&acl, request, false)?;

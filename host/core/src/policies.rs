@@ -44,16 +44,16 @@ impl Policies {
             .map_err(|_| Error::internal(format!("policy {name}: its text does not read")))
     }
 
-    /// The policy, parsed; none where there is no such policy (or it is `root`, which has no rules).
+    /// The policy, parsed; none where there is no such policy.
     pub(crate) async fn parsed(&self, name: &str) -> Result<Option<Arc<Policy>>> {
         if let Some(known) = self.parsed.read().unwrap_or_else(PoisonError::into_inner).get(name) {
             return Ok(known.clone());
         }
         let policy = match self.text(name).await? {
-            Some(text) if name != ROOT => Some(Arc::new(
+            Some(text) => Some(Arc::new(
                 Policy::parse(name, &text).map_err(|e| Error::internal(format!("policy {name}: {e}")))?,
             )),
-            _ => None,
+            None => None,
         };
         self.parsed.write().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), policy.clone());
         Ok(policy)
@@ -71,7 +71,10 @@ impl Policies {
             RESPONSE_WRAPPING => return Err(Error::invalid("cannot update \"response-wrapping\" policy")),
             _ => {}
         }
-        let text = cofferdam_acl::decoded(text);
+        if text.trim().is_empty() {
+            return Err(Error::invalid("policy: must not be empty"));
+        }
+        let text = cofferdam_acl::document::decode(text);
         Policy::parse(name, &text).map_err(|e| Error::invalid(format!("failed to parse policy: {e}")))?;
         let op = Op::PutEntry {
             space: spaces::POLICIES.to_owned(),

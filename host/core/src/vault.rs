@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use cofferdam_leases::Ledger;
 use cofferdam_model::engine::Catalog;
-use cofferdam_model::{Clock, Error, Result, SecretText};
+use cofferdam_model::{Clock, Result, SecretText};
 use cofferdam_storage::Storage;
 use cofferdam_tokens::{NewToken, TokenRecord, Tokens};
 use tokio::sync::{OwnedRwLockReadGuard, RwLock, watch};

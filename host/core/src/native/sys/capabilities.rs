@@ -39,7 +39,8 @@ fn given(ctx: Ctx<'_>) -> BoxFuture<'_, Result<Response>> {
             return Err(Error::invalid("token: missing"));
         }
         let token = ctx.vault.tokens.lookup(id).await?.ok_or_else(|| Error::invalid("invalid token"))?;
-        answer(&ctx, &acl(&ctx, &token.record.policies).await?)
+        let acl = acl(&ctx, &token.record.policies).await?;
+        answer(&ctx, &acl)
     })
 }
 
@@ -47,12 +48,13 @@ fn by_accessor(ctx: Ctx<'_>) -> BoxFuture<'_, Result<Response>> {
     Box::pin(async move {
         let token = ctx.vault.tokens.by_accessor(ctx.text("accessor")).await?;
         let token = token.ok_or_else(|| Error::invalid("invalid accessor"))?;
-        answer(&ctx, &acl(&ctx, &token.record.policies).await?)
+        let acl = acl(&ctx, &token.record.policies).await?;
+        answer(&ctx, &acl)
     })
 }
 
 async fn acl(ctx: &Ctx<'_>, policies: &[String]) -> Result<Arc<Acl>> {
-    ctx.vault.acls.of(policies, &ctx.vault.policies).await
+    ctx.vault.acls.of(policies, &ctx.vault.policies, ctx.vault.clock.now()).await
 }
 
 fn answer(ctx: &Ctx<'_>, acl: &Acl) -> Result<Response> {
