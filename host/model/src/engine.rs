@@ -79,6 +79,12 @@ pub trait Engine: Send + Sync {
     /// Logs in with it anew.
     async fn prove(&self, call: Call, slot: &str, secret: &SecretText) -> Result<(), CallError>;
 
+    /// Ends what may still hold connections to a backend whose target (of this generation, or an earlier one) died:
+    /// calls in flight end as faults, kept instances go. Called after the commit that took the grants away.
+    fn withdraw(&self, mount_uuid: &str, backend: &str, generation: u64) {
+        let _ = (mount_uuid, backend, generation);
+    }
+
     /// Brings the mount's entries to the current format.
     async fn migrate(&self, call: Call, stored_format: u32) -> Result<Done<()>, CallError>;
 }
