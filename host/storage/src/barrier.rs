@@ -124,7 +124,7 @@ impl Storage {
     /// Sealed; Unavailable; Internal where it does not open.
     pub async fn entry(&self, space: &str, key: &str) -> Result<Option<StoredEntry>> {
         let keyring = self.keyring()?;
-        self.0.physical.entry(space, key).await?.map(|e| e.open(&keyring, space)).transpose()
+        open_one(self.0.physical.entry(space, key).await?, &keyring, space, |e| e.key == key)
     }
 
     /// Entries below a prefix, sorted by key, greater than `after`.
@@ -167,7 +167,7 @@ impl Storage {
     /// As [`Storage::entry`].
     pub async fn lease(&self, id: &str) -> Result<Option<LeaseRow>> {
         let keyring = self.keyring()?;
-        self.0.physical.lease(id).await?.map(|r| r.open(&keyring, "")).transpose()
+        open_one(self.0.physical.lease(id).await?, &keyring, "", |r| r.id == id)
     }
 
     /// Leases sorted by id. Rows that do not open are passed over.
@@ -240,7 +240,7 @@ impl Storage {
     /// As [`Storage::entry`].
     pub async fn token(&self, digest: &str) -> Result<Option<TokenRow>> {
         let keyring = self.keyring()?;
-        self.0.physical.token(digest).await?.map(|r| r.open(&keyring, "")).transpose()
+        open_one(self.0.physical.token(digest).await?, &keyring, "", |r| r.digest == digest)
     }
 
     /// One token by its accessor's digest.
@@ -249,7 +249,8 @@ impl Storage {
     /// As [`Storage::entry`].
     pub async fn token_by_accessor(&self, accessor_key: &str) -> Result<Option<TokenRow>> {
         let keyring = self.keyring()?;
-        self.0.physical.token_by_accessor(accessor_key).await?.map(|r| r.open(&keyring, "")).transpose()
+        let row = self.0.physical.token_by_accessor(accessor_key).await?;
+        open_one(row, &keyring, "", |r| r.accessor_key == accessor_key)
     }
 
     /// Tokens sorted by digest. Rows that do not open are passed over.
@@ -337,6 +338,21 @@ impl Storage {
         self.seal();
         self.0.physical.close().await;
     }
+}
+
+/// Opens the row that was asked for. A forged or damaged index can lead to another, which is sealed for its own place
+/// and would open.
+fn open_one<R: Sealed>(
+    row: Option<R>,
+    keyring: &Keyring,
+    space: &str,
+    is_asked: impl FnOnce(&R) -> bool,
+) -> Result<Option<R>> {
+    let Some(row) = row else { return Ok(None) };
+    if !is_asked(&row) {
+        return Err(Error::internal(format!("a search in {} found the row {:?} instead", R::TABLE, row.key())));
+    }
+    row.open(keyring, space).map(Some)
 }
 
 /// Opens what opens.

@@ -6,6 +6,7 @@
 mod barrier;
 mod batch;
 pub mod port;
+mod print;
 mod sqlite;
 
 pub use barrier::Storage;

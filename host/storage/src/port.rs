@@ -57,8 +57,8 @@ pub enum Check {
     },
 }
 
-/// One change.
-#[derive(Clone, Debug)]
+/// One change. Printed without bodies.
+#[derive(Clone)]
 pub enum Op {
     /// Puts an entry; it gets a new version.
     PutEntry {
@@ -165,7 +165,7 @@ pub enum LeaseState {
 }
 
 /// A lease's row. `body` holds what counts; the plain columns are there to be searched.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct LeaseRow {
     /// `<request path>/<24 letters and digits>`.
     pub id: String,
@@ -190,7 +190,7 @@ pub struct LeaseRow {
 }
 
 /// A token's row.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct TokenRow {
     /// Keyed digest of the token, hex.
     pub digest: String,

@@ -114,8 +114,8 @@ impl Sqlite {
 
     /// Lets a test spoil the writer's connection.
     #[cfg(test)]
-    async fn pragma(&self, sql: &'static str) {
-        self.writer.pragma(sql).await;
+    async fn spoil(&self, how: writer::Spoil) {
+        self.writer.spoil(how).await;
     }
 
     async fn reader(&self) -> Result<Lane<'_>, Fault> {

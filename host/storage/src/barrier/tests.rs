@@ -159,6 +159,16 @@ async fn an_entry_cannot_be_moved() {
 }
 
 #[tokio::test]
+async fn a_search_that_finds_another_row_fails() {
+    let home = home().await;
+    home.applied([put("s", "a", "1")]).await;
+    let keyring = home.storage.keyring().unwrap();
+    let row = home.below.entry("s", "a").await.unwrap();
+    assert_eq!(open_one(row.clone(), &keyring, "s", |r| r.key == "b").unwrap_err().kind, ErrorKind::Internal);
+    assert_eq!(open_one(row, &keyring, "s", |r| r.key == "a").unwrap().unwrap().value, b"1");
+}
+
+#[tokio::test]
 async fn columns_that_security_hangs_on_cannot_be_forged() {
     let home = home().await;
     home.applied([Op::InsertLease(lease("l")), Op::InsertToken(token("d"))]).await;

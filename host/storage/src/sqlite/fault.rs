@@ -52,6 +52,20 @@ impl Fault {
         matches!(self.cause, Cause::ReadOnly | Cause::Damaged | Cause::Io | Cause::Closed)
     }
 
+    /// Whether one batch alone can be the reason, so that its neighbours may fare better without it.
+    pub(super) fn may_be_of_one(&self) -> bool {
+        matches!(self.cause, Cause::Full | Cause::Bug)
+    }
+
+    /// The same as the failure of a commit: unless SQLite says that the next one may succeed, nobody knows what is on
+    /// the disk.
+    pub(super) fn of_commit(self) -> Self {
+        match self.cause {
+            Cause::Bug => Self { cause: Cause::Io, ..self },
+            _ => self,
+        }
+    }
+
     fn message(&self) -> String {
         match self.cause {
             Cause::Full => "the storage is full: nothing was written; writing resumes when there is space".to_owned(),

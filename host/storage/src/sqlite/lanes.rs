@@ -36,6 +36,16 @@ impl Lanes {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.connections.len()
+    }
+
+    #[cfg(test)]
+    pub(super) async fn nth(&self, n: usize) -> MutexGuard<'_, SqliteConnection> {
+        self.connections[n].lock().await
+    }
+
     /// Closes the connections and waits for it.
     pub(super) async fn disconnect(self) {
         for connection in self.connections {

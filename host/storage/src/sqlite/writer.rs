@@ -41,7 +41,31 @@ enum Message {
     Close(oneshot::Sender<()>),
     /// Lets a test spoil the connection.
     #[cfg(test)]
-    Pragma(&'static str, oneshot::Sender<()>),
+    Spoil(Spoil, oneshot::Sender<()>),
+}
+
+/// What a test does to the writer's connection.
+#[cfg(test)]
+pub(super) enum Spoil {
+    Run(&'static str),
+    /// Every commit fails.
+    Commits,
+}
+
+#[cfg(test)]
+impl Spoil {
+    async fn apply(self, conn: &mut SqliteConnection) {
+        match self {
+            Self::Run(sql) => {
+                sqlx::raw_sql(sql).execute(conn).await.ok();
+            }
+            Self::Commits => {
+                if let Ok(mut handle) = conn.lock_handle().await {
+                    handle.set_commit_hook(|| false);
+                }
+            }
+        }
+    }
 }
 
 /// How much was written.
@@ -84,9 +108,9 @@ impl Writer {
     }
 
     #[cfg(test)]
-    pub(super) async fn pragma(&self, sql: &'static str) {
+    pub(super) async fn spoil(&self, how: Spoil) {
         let (done, answered) = oneshot::channel();
-        self.queue.send(Message::Pragma(sql, done)).await.ok();
+        self.queue.send(Message::Spoil(how, done)).await.ok();
         answered.await.ok();
     }
 }
@@ -122,9 +146,9 @@ impl State {
                         return;
                     }
                     #[cfg(test)]
-                    Message::Pragma(sql, done) => {
+                    Message::Spoil(how, done) => {
                         if let Some(mut lane) = self.lanes.take().await {
-                            sqlx::raw_sql(sql).execute(&mut *lane).await.ok();
+                            how.apply(&mut lane).await;
                         }
                         done.send(()).ok();
                     }
@@ -159,7 +183,7 @@ impl State {
                 }
             }
             // One that is too large for what space is left, or hits a mistake of ours, must not fail the others.
-            Err(fault) if group.len() > 1 && !fault.is_lasting() => {
+            Err(fault) if group.len() > 1 && fault.may_be_of_one() => {
                 for job in group {
                     let result = self.attempt(std::slice::from_ref(&job)).await;
                     answer(job, result.map(|mut outcomes| outcomes.pop().unwrap_or(Outcome::Applied)));
@@ -209,7 +233,7 @@ impl State {
                 }
             });
         }
-        sqlx::query("COMMIT").execute(&mut *conn).await?;
+        sqlx::query("COMMIT").execute(&mut *conn).await.map_err(|e| Fault::from(e).of_commit())?;
         self.counters.commits.fetch_add(1, Ordering::Relaxed);
         if let Some(reserve) = reserve {
             self.reserved = reserve;

@@ -91,6 +91,34 @@ async fn names_are_what_the_keys_say() {
     }
 }
 
+/// Counts SQLite's own steps, which do not depend on the machine.
+#[tokio::test]
+async fn listing_does_not_pay_for_what_lies_in_the_folders() {
+    let home = on_disk().await;
+    let mut costs = Vec::new();
+    for (space, entries) in [("small", 10), ("large", 5_000)] {
+        home.applied((0..entries).flat_map(|i| {
+            let key = format!("{i:05}");
+            let lease = LeaseRow { mount: "m".into(), ..lease(&format!("{space}/b/{key}")) };
+            [put(space, &format!("a/{key}"), ""), put(space, &format!("b/c/{key}"), ""), Op::InsertLease(lease)]
+        }))
+        .await;
+        let steps = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        for lane in 0..home.readers.len() {
+            let count = Arc::clone(&steps);
+            let mut connection = home.readers.nth(lane).await;
+            connection.lock_handle().await.unwrap().set_progress_handler(1, move || {
+                count.fetch_add(1, Ordering::Relaxed);
+                true
+            });
+        }
+        assert_eq!(home.names(space, "", None, 100).await.unwrap(), ["a/", "b/"]);
+        assert_eq!(home.lease_names(&format!("{space}/"), None, 100).await.unwrap(), ["b/"]);
+        costs.push(steps.load(Ordering::Relaxed));
+    }
+    assert!(costs[0] > 0 && costs[1] < costs[0] * 2, "{costs:?}");
+}
+
 #[tokio::test]
 async fn ranges_notice_every_change() {
     for home in homes().await {

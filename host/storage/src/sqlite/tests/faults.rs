@@ -5,6 +5,7 @@ use std::io::{Seek as _, Write as _};
 use futures::future::join_all;
 
 use super::*;
+use crate::sqlite::writer::Spoil;
 
 fn big() -> Op {
     put("s", "big", &"x".repeat(1 << 20))
@@ -14,13 +15,13 @@ fn big() -> Op {
 async fn a_full_store_says_so_and_recovers() {
     for home in homes().await {
         home.applied([put("s", "before", "")]).await;
-        home.pragma("PRAGMA max_page_count = 40").await;
+        home.spoil(Spoil::Run("PRAGMA max_page_count = 40")).await;
         let error = home.apply(Batch::new().op(put("s", "gone", "")).op(big())).await.unwrap_err();
         assert_eq!(error.kind, ErrorKind::Unavailable);
         assert!(error.messages[0].contains("full"), "{error}");
         assert_eq!(home.names("s", "", None, 9).await.unwrap(), ["before"]);
         home.applied([put("s", "small", "")]).await;
-        home.pragma("PRAGMA max_page_count = 100000").await;
+        home.spoil(Spoil::Run("PRAGMA max_page_count = 100000")).await;
         home.applied([big()]).await;
         assert_eq!(home.names("s", "", None, 9).await.unwrap(), ["before", "big", "small"]);
     }
@@ -30,7 +31,7 @@ async fn a_full_store_says_so_and_recovers() {
 async fn one_that_does_not_fit_does_not_fail_its_group() {
     for home in homes().await {
         home.applied([put("s", "before", "")]).await;
-        home.pragma("PRAGMA max_page_count = 60").await;
+        home.spoil(Spoil::Run("PRAGMA max_page_count = 60")).await;
         let one = |i: usize| if i == 5 { big() } else { put("s", &i.to_string(), "") };
         let results = join_all((0..10).map(|i| home.apply(Batch::new().op(one(i))))).await;
         for (i, result) in results.into_iter().enumerate() {
@@ -44,16 +45,46 @@ async fn one_that_does_not_fit_does_not_fail_its_group() {
 async fn a_read_only_store_refuses_writes_and_serves_reads() {
     for home in homes().await {
         home.applied([put("s", "a", "")]).await;
-        home.pragma("PRAGMA query_only = ON").await;
+        home.spoil(Spoil::Run("PRAGMA query_only = ON")).await;
         for _ in 0..2 {
             let error = home.apply(Batch::new().op(put("s", "b", ""))).await.unwrap_err();
             assert_eq!(error.kind, ErrorKind::Unavailable);
             assert!(error.messages[0].contains("read-only"), "{error}");
         }
         assert!(home.entry("s", "a").await.unwrap().is_some());
-        home.pragma("PRAGMA query_only = OFF").await;
+        home.spoil(Spoil::Run("PRAGMA query_only = OFF")).await;
         assert!(home.apply(Batch::new().op(put("s", "b", ""))).await.is_err(), "refused until opened anew");
     }
+}
+
+#[tokio::test]
+async fn a_failed_commit_fails_its_whole_group_and_all_later_writes() {
+    for home in homes().await {
+        home.applied([put("s", "before", "")]).await;
+        home.spoil(Spoil::Commits).await;
+        let results = join_all((0..10).map(|i| home.apply(Batch::new().op(put("s", &i.to_string(), ""))))).await;
+        for result in results {
+            let error = result.unwrap_err();
+            assert_eq!(error.kind, ErrorKind::Unavailable);
+            assert!(error.messages[0].contains("restart"), "{error}");
+        }
+        assert!(home.set_meta(vec![]).await.is_err());
+        assert_eq!(home.names("s", "", None, 99).await.unwrap(), ["before"], "reads are still served");
+    }
+}
+
+#[tokio::test]
+async fn a_lock_of_somebody_else_passes() {
+    let home = on_disk().await;
+    home.spoil(Spoil::Run("PRAGMA busy_timeout = 50")).await;
+    let mut other = SqliteConnectOptions::new().filename(home.path().join("cofferdam.db")).connect().await.unwrap();
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
+    let error = home.apply(Batch::new().op(put("s", "a", ""))).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Unavailable);
+    assert!(error.messages[0].contains("busy"), "{error}");
+    assert_eq!(home.entry("s", "a").await.unwrap(), None);
+    sqlx::query("ROLLBACK").execute(&mut other).await.unwrap();
+    home.applied([put("s", "a", "")]).await;
 }
 
 #[tokio::test]
@@ -89,7 +120,7 @@ fn overwrite(path: &Path, at: u64, bytes: &[u8]) {
 async fn only_our_own_files_of_this_version_are_opened() {
     for (sql, word) in [("UPDATE store SET schema = 2", "schema 2"), ("DROP TABLE store", "another program")] {
         let home = on_disk().await;
-        home.pragma(sql).await;
+        home.spoil(Spoil::Run(sql)).await;
         home.close().await;
         let error = Sqlite::open(home.path()).await.err().unwrap();
         assert_eq!(error.kind, ErrorKind::Unavailable);
