@@ -133,13 +133,6 @@ impl Routes {
         })
     }
 
-    pub(crate) fn required(self, name: &str, kind: FieldKind, help: &str) -> Self {
-        self.field(name, kind, help).last(|r| {
-            if let Some(field) = r.route.fields.last_mut() {
-                field.required = true;
-            }
-        })
-    }
 
     pub(crate) fn done(self) -> Vec<NativeRoute> {
         self.0
