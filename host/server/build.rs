@@ -2,7 +2,6 @@
 //!
 //! They go into a target directory of their own below the common one: two cargos that shared one would wait for each
 //! other. Runs under `cargo check` and clippy too, because `include_bytes!` wants the files there as well.
-#![expect(clippy::print_stdout, reason = "how a build script talks to cargo")]
 #![expect(clippy::disallowed_methods, reason = "a build script works on the checkout")]
 
 use std::env;

@@ -1,6 +1,6 @@
 //! Puts the parts together, lowest first: store, sandbox, engines, core.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -58,7 +58,7 @@ impl Vault {
         let sandbox = Sandbox::new(SandboxConfig {
             pool_size: POOL,
             cache,
-            shut: shut(listening),
+            shut: listening.to_vec(),
             allow_loopback: config.allow_loopback,
         })?;
         // From here on nothing needs to be opened below /proc/self, and no key is in memory yet.
@@ -103,17 +103,4 @@ async fn open(store: &Store) -> Result<(Arc<dyn Physical>, Option<Dir>), WireErr
             Ok((Arc::new(sqlite), Some(cache)))
         }
     }
-}
-
-/// The addresses under which our sockets can be reached from here: a wildcard stands for loopback too.
-fn shut(listening: &[SocketAddr]) -> Vec<SocketAddr> {
-    let mut all = Vec::new();
-    for socket in listening {
-        all.push(*socket);
-        if socket.ip().is_unspecified() {
-            let loopback: [IpAddr; 2] = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
-            all.extend(loopback.map(|ip| SocketAddr::new(ip, socket.port())));
-        }
-    }
-    all
 }
