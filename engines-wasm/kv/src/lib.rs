@@ -2,7 +2,6 @@
 
 mod key;
 mod listing;
-mod migration;
 mod plain;
 mod versioned;
 
@@ -39,7 +38,7 @@ impl Engine for Kv {
 
     fn migrate(ctx: &Context, stored_format: u32) -> Result<(), Failure> {
         match stored_format {
-            plain::FORMAT => migration::add_versions(ctx),
+            plain::FORMAT => versioned::upgrade(ctx),
             other => Err(failure::unsupported(format!("no migration from storage format {other}"))),
         }
     }

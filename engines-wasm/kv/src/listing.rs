@@ -7,6 +7,9 @@ use serde_json::Value;
 
 use crate::key;
 
+/// As many as the host takes in one answer.
+const MAX_NAMES: usize = 10_000;
+
 /// On a route with open fields both come as they were sent.
 #[derive(Deserialize)]
 struct Page {
@@ -23,9 +26,9 @@ pub(crate) fn paged(route: RouteBuilder) -> RouteBuilder {
     )
 }
 
-/// The names below the folder that the request lists; `root` is the engine's own prefix.
-pub(crate) fn names(ctx: &Context, request: &Request, root: &str, folder: &str) -> Result<Vec<String>, Failure> {
-    let prefix = format!("{root}{}", key::folder(folder)?);
+/// The names below the folder that the request lists. `roots` are the engine's own prefixes, whose names are merged.
+pub(crate) fn names(ctx: &Context, request: &Request, roots: &[&str], folder: &str) -> Result<Vec<String>, Failure> {
+    let folder = key::folder(folder)?;
     let page: Page = request.fields()?;
     let after = page.after.as_ref().and_then(Value::as_str).filter(|after| !after.is_empty());
     let count = match &page.limit {
@@ -36,7 +39,22 @@ pub(crate) fn names(ctx: &Context, request: &Request, root: &str, folder: &str) 
             None => return Err(failure::invalid("limit must be an integer")),
         },
     };
-    Ok(ctx.storage().list_up_to(&prefix, after, count))
+    let mut names = Vec::new();
+    for root in roots {
+        let found = ctx.storage().list_up_to(&format!("{root}{folder}"), after, count.min(MAX_NAMES + 1));
+        if names.is_empty() {
+            names = found;
+        } else if !found.is_empty() {
+            names.extend(found);
+            names.sort();
+            names.dedup();
+        }
+    }
+    names.truncate(count);
+    if names.len() > MAX_NAMES {
+        return Err(failure::invalid(format!("more than {MAX_NAMES} names: list them in pages, by after and limit")));
+    }
+    Ok(names)
 }
 
 fn integer(value: &Value) -> Option<i64> {

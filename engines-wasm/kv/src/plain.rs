@@ -38,7 +38,7 @@ pub(crate) fn exists(ctx: &Context, request: &Request) -> Result<bool, Failure> 
 
 pub(crate) fn handle(ctx: &Context, request: &Request) -> Result<Reply, Failure> {
     match request.operation {
-        Operation::List => listing::names(ctx, request, ROOT, &request.path).map(Reply::keys),
+        Operation::List => listing::names(ctx, request, &[ROOT], &request.path).map(Reply::keys),
         Operation::Read if !key::is_secret(&request.path) => Ok(Reply::none()),
         Operation::Read => read(ctx, &request.path),
         Operation::Create | Operation::Update => write(ctx, request),
@@ -52,22 +52,21 @@ pub(crate) fn handle(ctx: &Context, request: &Request) -> Result<Reply, Failure>
     }
 }
 
-fn entry(path: &str) -> String {
+pub(crate) fn entry(path: &str) -> String {
     format!("{ROOT}{path}")
 }
 
 fn read(ctx: &Context, path: &str) -> Result<Reply, Failure> {
     key::check(path)?;
-    let Some(mut text) = ctx.storage().get_text(&entry(path))? else {
+    let Some(text) = ctx.storage().get_text(&entry(path))? else {
         return Ok(Reply::none());
     };
-    let (seconds, _) = split(&text)?;
+    let (seconds, body) = split(&text)?;
     let seconds = match seconds {
         "" => ctx.mount().default_ttl,
         seconds => seconds.parse().map_err(|_| unreadable())?,
     };
-    text.drain(..=text.find('\n').unwrap_or_default());
-    Ok(Reply::raw(text).lease_duration(seconds))
+    Ok(Reply::raw(body).lease_duration(seconds))
 }
 
 fn write(ctx: &Context, request: &Request) -> Result<Reply, Failure> {
@@ -86,8 +85,16 @@ fn is_empty(object: &str) -> bool {
     object.trim().strip_prefix('{').is_some_and(|rest| rest.trim_start() == "}")
 }
 
+/// The body of a secret.
+pub(crate) fn body(ctx: &Context, path: &str) -> Result<Option<String>, Failure> {
+    match ctx.storage().get_text(&entry(path))? {
+        Some(text) => Ok(Some(split(&text)?.1.to_owned())),
+        None => Ok(None),
+    }
+}
+
 /// The two parts of an entry: the seconds and the body.
-pub(crate) fn split(text: &str) -> Result<(&str, &str), Failure> {
+fn split(text: &str) -> Result<(&str, &str), Failure> {
     text.split_once('\n').ok_or_else(unreadable)
 }
 

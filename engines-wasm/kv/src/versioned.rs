@@ -1,7 +1,7 @@
 //! Version 2: every write of a key is kept as a version, up to a limit.
 //!
 //! Entries: `config`; `meta/<path>`, a key with what is known of its versions; `data/<path>/<number>`, the JSON text of one
-//! version. A read of a secret is two gets.
+//! version. A read of a secret is two gets. Entries that version 1 left are told of in `store`.
 
 mod config;
 mod custom;
@@ -9,12 +9,13 @@ mod data;
 mod keys;
 mod metadata;
 mod patch;
-pub(crate) mod store;
+mod store;
 mod subkeys;
 mod versions;
 
-pub(crate) use config::Config;
-pub(crate) use metadata::Metadata;
+use config::Config;
+use metadata::Metadata;
+pub(crate) use store::upgrade;
 
 use engine_sdk::types::{Description, Failure, Operation, Reply, Request};
 use engine_sdk::{Context, failure, route};
@@ -63,9 +64,7 @@ pub(crate) fn describe(description: Description) -> Description {
 }
 
 pub(crate) fn exists(ctx: &Context, request: &Request) -> Result<bool, Failure> {
-    let path = request.param("path");
-    key::check(path)?;
-    Ok(ctx.storage().get(&store::metadata_key(path)).is_some())
+    store::exists(ctx, request.param("path"))
 }
 
 pub(crate) fn handle(ctx: &Context, request: &Request) -> Result<Reply, Failure> {
@@ -76,7 +75,7 @@ pub(crate) fn handle(ctx: &Context, request: &Request) -> Result<Reply, Failure>
         (CONFIG, Update) => config::write(ctx, request),
         (METADATA, List) => keys::list(ctx, request, path),
         (DETAILED, List) => keys::list_detailed(ctx, request, path),
-        (ELSEWHERE, _) => Ok(Reply::raw("null").status(404).warning(WRONG_PATH)),
+        (ELSEWHERE, _) => Ok(Reply::none().status(404).warning(WRONG_PATH)),
         // Folders hold no secrets, and nothing is deleted from them.
         (DATA | SUBKEYS | METADATA, Read | Delete) if !key::is_secret(path) => Ok(Reply::none()),
         (DATA, Read) => data::read(ctx, request, path),

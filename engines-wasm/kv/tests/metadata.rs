@@ -157,6 +157,7 @@ fn only_metadata_can_be_listed() -> Result<(), Failure> {
     let list = |path: &str, fields: Value| -> Result<(Vec<String>, Option<String>), Failure> {
         match call(&host, Operation::List, path, fields)?.body {
             Body::Keys(listing) => Ok((listing.keys, listing.info)),
+            Body::None => Ok((Vec::new(), None)),
             other => panic!("no listing: {other:?}"),
         }
     };
@@ -174,27 +175,86 @@ fn only_metadata_can_be_listed() -> Result<(), Failure> {
     Ok(())
 }
 
-#[test]
-fn every_secret_of_version_one_becomes_a_first_version() -> Result<(), Failure> {
+/// A mount that was version 1 with these secrets, and is version 2 since a minute.
+fn upgraded(secrets: &[(&str, &str)]) -> Result<FakeHost, Failure> {
     let host = FakeHost::default();
-    // More than one page.
-    for number in 0..1_001 {
-        write(&host, &format!("open/{number}"), json!({"n": number}))?;
+    for (path, body) in secrets {
+        host.call::<Kv>(Operation::Update, path, body)?;
     }
-    let secret = r#"{"n":123456789012345678901234567890.10,"ttl":"90m"}"#;
-    host.call::<Kv>(Operation::Update, "meta/1", secret)?;
-
-    host.edit_mount(|mount| mount.options = vec![("version".to_owned(), "2".to_owned())]);
     let options = [("version".to_owned(), "2".to_owned())];
+    host.edit_mount(|mount| mount.options = options.to_vec());
     let description = Kv::describe(Options::new(&options));
     assert_eq!((description.storage_format, description.reads_storage), (2, vec![1]));
+    let before = host.entries().len();
     Kv::migrate(&host.context(), 1)?;
+    assert_eq!(host.entries().len(), before + 1, "an upgrade costs one entry, however large the store");
+    host.advance(std::time::Duration::from_secs(60));
+    Ok(host)
+}
 
-    assert!(host.entries().keys().all(|key| !key.starts_with("v1/")));
-    assert_eq!(read(&host, "data/open/1000")?["data"], json!({"n": 1_000}));
-    let Body::Data(text) = call(&host, Operation::Read, "data/meta/1", json!({}))?.body else { panic!("no data") };
-    assert!(text.starts_with(&format!(r#"{{"data":{secret},"#)), "{text}");
-    assert_eq!(read(&host, "metadata/meta/1")?["current_version"], 1);
+const SECRET: &str = r#"{"n":123456789012345678901234567890.10,"ttl":"90m"}"#;
+
+#[test]
+fn every_secret_of_version_one_is_a_first_version() -> Result<(), Failure> {
+    let host = upgraded(&[("a", SECRET), ("dir/b", r#"{"v":1}"#)])?;
+    let Body::Data(text) = call(&host, Operation::Read, "data/a", json!({}))?.body else { panic!("no data") };
+    assert!(text.starts_with(&format!(r#"{{"data":{SECRET},"#)), "{text}");
+    let version = json!({"created_time": NOW, "deletion_time": "", "destroyed": false});
+    let shown = read(&host, "metadata/dir/b")?;
+    assert_eq!((&shown["current_version"], &shown["versions"]), (&json!(1), &json!({"1": version})));
+
+    write(&host, "data/dir/c", json!({"data": {}}))?;
+    write(&host, "data/z", json!({"data": {}}))?;
+    let list = |path: &str, fields: Value| call(&host, Operation::List, path, fields).map(|reply| reply.body);
+    for (path, fields, keys) in [
+        ("metadata/", json!({}), vec!["a", "dir/", "z"]),
+        ("metadata/", json!({"after": "a", "limit": 1}), vec!["dir/"]),
+        ("metadata/dir/", json!({}), vec!["b", "c"]),
+    ] {
+        let Body::Keys(listing) = list(path, fields)? else { panic!("no listing") };
+        assert_eq!(listing.keys, keys, "{path}");
+    }
     assert!(Kv::migrate(&host.context(), 7).is_err());
+    Ok(())
+}
+
+#[test]
+fn a_change_takes_an_old_secret_over() -> Result<(), Failure> {
+    let paths = ["write", "patch", "delete", "destroy", "metadata", "gone", "only"];
+    let host = upgraded(&paths.map(|path| (path, r#"{"v":1}"#)))?;
+    let refused = write(&host, "data/write", json!({"options": {"cas": 0}, "data": {"v": 2}}));
+    assert!(is_refused(refused), "the first version counts");
+    write(&host, "data/write", json!({"options": {"cas": 1}, "data": {"v": 2}}))?;
+    patch(&host, "data/patch", json!({"data": {"w": 2}}))?;
+    call(&host, Operation::Delete, "data/delete", json!({}))?;
+    write(&host, "destroy/destroy", json!({"versions": [1]}))?;
+    write(&host, "metadata/metadata", json!({"max_versions": 3}))?;
+    call(&host, Operation::Delete, "metadata/gone", json!({}))?;
+    write(&host, "config", json!({"max_versions": 1}))?;
+    write(&host, "data/only", json!({"data": {"v": 2}}))?;
+
+    assert_eq!(read(&host, "data/patch")?["data"], json!({"v": 1, "w": 2}));
+    let entries = host.entries();
+    let keys: Vec<_> = entries.keys().map(String::as_str).collect();
+    let expected = [
+        "config",
+        "data/delete/1",
+        "data/metadata/1",
+        "data/only/2",
+        "data/patch/1",
+        "data/patch/2",
+        "data/write/1",
+        "data/write/2",
+        "meta/delete",
+        "meta/destroy",
+        "meta/metadata",
+        "meta/only",
+        "meta/patch",
+        "meta/write",
+        "upgraded",
+    ];
+    assert_eq!(keys, expected);
+    write(&host, "undelete/delete", json!({"versions": [1]}))?;
+    assert_eq!(read(&host, "data/delete")?["data"], json!({"v": 1}));
     Ok(())
 }

@@ -132,7 +132,7 @@ fn paths_of_version_one_are_answered_with_a_warning() -> Result<(), Failure> {
     for operation in [Operation::Read, Operation::Update, Operation::Patch, Operation::Delete, Operation::List] {
         let path = if operation == Operation::List { "open/" } else { "open/a" };
         let reply = mount.call(operation, path, &json!({"v": 1}))?;
-        assert_eq!((data(&reply), reply.status), (Value::Null, Some(404)), "{operation:?}");
+        assert_eq!((&reply.body, reply.status), (&Body::None, Some(404)), "{operation:?}");
         assert!(reply.warnings[0].starts_with("Invalid path for a versioned K/V secrets engine"));
     }
     Ok(())

@@ -28,15 +28,19 @@ impl Reply {
         Ok(Self::raw(to_json(value)?))
     }
 
-    /// A listing; empty becomes 404.
+    /// A listing. An empty one is nothing, which is 404.
     #[must_use]
-    pub const fn keys(keys: Vec<String>) -> Self {
-        Self::of(Body::Keys(Listing { keys, info: None }))
+    pub fn keys(keys: Vec<String>) -> Self {
+        Self::listing(keys, None)
     }
 
     /// A listing with a JSON object about its keys.
     pub fn keys_with_info(keys: Vec<String>, info: impl Into<String>) -> Self {
-        Self::of(Body::Keys(Listing { keys, info: Some(info.into()) }))
+        Self::listing(keys, Some(info.into()))
+    }
+
+    fn listing(keys: Vec<String>, info: Option<String>) -> Self {
+        if keys.is_empty() { Self::none() } else { Self::of(Body::Keys(Listing { keys, info })) }
     }
 
     /// Another HTTP status than the usual one.

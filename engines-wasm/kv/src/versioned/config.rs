@@ -9,17 +9,17 @@ use super::CONFIG;
 /// What holds for all keys of the mount.
 #[derive(Debug, Default, Clone, Serialize, Deserialize)]
 #[serde(default)]
-pub(crate) struct Config {
+pub(super) struct Config {
     /// 0: the engine's own default.
-    pub(crate) max_versions: u32,
-    pub(crate) cas_required: bool,
-    pub(crate) metadata_cas_required: bool,
+    pub(super) max_versions: u32,
+    pub(super) cas_required: bool,
+    pub(super) metadata_cas_required: bool,
     /// Seconds. 0: no limit; negative: no version of any key deletes itself.
-    pub(crate) delete_version_after: i64,
+    pub(super) delete_version_after: i64,
 }
 
 impl Config {
-    pub(crate) fn load(ctx: &Context) -> Result<Self, Failure> {
+    pub(super) fn load(ctx: &Context) -> Result<Self, Failure> {
         Ok(ctx.storage().get_json(CONFIG)?.unwrap_or_default())
     }
 }

@@ -72,7 +72,7 @@ pub(super) fn read_as(
     };
     let about = shown(&metadata, version)?;
     if version.is_live(|| ctx.now().into()) {
-        let data = show(store::version(ctx, path, version.number)?)?;
+        let data = show(store::version(ctx, path, &metadata, version.number)?)?;
         Ok(Reply::raw(format!("{{\"{member}\":{data},\"metadata\":{about}}}")))
     } else {
         Ok(Reply::raw(format!("{{\"{member}\":null,\"metadata\":{about}}}")).status(404))
@@ -158,7 +158,7 @@ pub(super) fn patch(ctx: &Context, request: &Request, path: &str) -> Result<Repl
     if !version.is_live(|| now) {
         return Ok(Reply::raw(shown(&metadata, version)?).status(404));
     }
-    let mut data: Value = from_json(&store::version(ctx, path, version.number)?)?;
+    let mut data: Value = from_json(&store::version(ctx, path, &metadata, version.number)?)?;
     patch::merge(&mut data, merge);
     add(ctx, path, metadata, &config, now, &to_json(&data)?)
 }

@@ -86,11 +86,11 @@ pub(super) fn read(ctx: &Context, path: &str) -> Result<Reply, Failure> {
 }
 
 pub(super) fn list(ctx: &Context, request: &Request, path: &str) -> Result<Reply, Failure> {
-    listing::names(ctx, request, store::METADATA_ROOT, path).map(Reply::keys)
+    listing::names(ctx, request, store::ROOTS, path).map(Reply::keys)
 }
 
 pub(super) fn list_detailed(ctx: &Context, request: &Request, path: &str) -> Result<Reply, Failure> {
-    let names = listing::names(ctx, request, store::METADATA_ROOT, path)?;
+    let names = listing::names(ctx, request, store::ROOTS, path)?;
     let folder = crate::key::folder(path)?;
     let mut info = BTreeMap::new();
     for name in names.iter().filter(|name| !name.ends_with('/')) {
@@ -202,10 +202,7 @@ pub(super) fn patch(ctx: &Context, request: &Request, path: &str) -> Result<Repl
 
 pub(super) fn delete(ctx: &Context, path: &str) -> Result<Reply, Failure> {
     if let Some(metadata) = store::metadata(ctx, path)? {
-        for version in &metadata.versions {
-            store::delete_version(ctx, path, version.number);
-        }
-        store::delete_metadata(ctx, path);
+        store::delete(ctx, path, &metadata);
     }
     Ok(Reply::none())
 }

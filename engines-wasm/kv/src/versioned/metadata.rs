@@ -12,53 +12,56 @@ const DEFAULT_MAX_VERSIONS: u32 = 10;
 
 /// A key: one entry, read with every request.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Metadata {
+pub(super) struct Metadata {
     /// The latest version's number; 0: no version was written yet.
-    pub(crate) current: u64,
+    pub(super) current: u64,
     /// The oldest version that is still known; 0 while none was dropped.
-    pub(crate) oldest: u64,
-    pub(crate) created: Timestamp,
-    pub(crate) updated: Timestamp,
+    pub(super) oldest: u64,
+    pub(super) created: Timestamp,
+    pub(super) updated: Timestamp,
     #[serde(default)]
-    pub(crate) max_versions: u32,
+    pub(super) max_versions: u32,
     #[serde(default)]
-    pub(crate) cas_required: bool,
+    pub(super) cas_required: bool,
     #[serde(default)]
-    pub(crate) metadata_cas_required: bool,
+    pub(super) metadata_cas_required: bool,
     /// Counts the writes of the metadata.
     #[serde(default)]
-    pub(crate) metadata_version: u64,
+    pub(super) metadata_version: u64,
     /// Seconds; 0: no limit of the key's own.
     #[serde(default)]
-    pub(crate) delete_version_after: u64,
+    pub(super) delete_version_after: u64,
     #[serde(default)]
-    pub(crate) custom: Option<BTreeMap<String, String>>,
+    pub(super) custom: Option<BTreeMap<String, String>>,
     /// By rising number.
-    pub(crate) versions: Vec<Version>,
+    pub(super) versions: Vec<Version>,
+    /// Whether the key is still an entry of version 1.
+    #[serde(skip)]
+    pub(super) is_inherited: bool,
 }
 
 /// One version of a key.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Version {
-    pub(crate) number: u64,
-    pub(crate) created: Timestamp,
+pub(super) struct Version {
+    pub(super) number: u64,
+    pub(super) created: Timestamp,
     /// When it was, or will be, deleted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) deletion: Option<Timestamp>,
+    pub(super) deletion: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub(crate) destroyed: bool,
+    pub(super) destroyed: bool,
 }
 
 impl Version {
     /// Whether its data may be shown. Only a version with an end needs to know the time.
-    pub(crate) fn is_live(&self, now: impl FnOnce() -> Timestamp) -> bool {
+    pub(super) fn is_live(&self, now: impl FnOnce() -> Timestamp) -> bool {
         !self.destroyed && self.deletion.is_none_or(|deletion| deletion > now())
     }
 }
 
 impl Metadata {
     /// A key without versions.
-    pub(crate) const fn new(now: Timestamp) -> Self {
+    pub(super) const fn new(now: Timestamp) -> Self {
         Self {
             current: 0,
             oldest: 0,
@@ -71,27 +74,28 @@ impl Metadata {
             delete_version_after: 0,
             custom: None,
             versions: Vec::new(),
+            is_inherited: false,
         }
     }
 
     /// The version of this number; 0 means the latest.
-    pub(crate) fn version(&self, number: u64) -> Option<&Version> {
+    pub(super) fn version(&self, number: u64) -> Option<&Version> {
         let number = if number == 0 { self.current } else { number };
         self.versions.iter().rfind(|version| version.number == number)
     }
 
-    pub(crate) fn version_mut(&mut self, number: u64) -> Option<&mut Version> {
+    pub(super) fn version_mut(&mut self, number: u64) -> Option<&mut Version> {
         self.versions.iter_mut().rfind(|version| version.number == number)
     }
 
     /// When a version that begins now deletes itself: the shorter of the key's and the mount's limit.
-    pub(crate) fn deletion(&self, now: Timestamp, config: &Config) -> Option<Timestamp> {
+    pub(super) fn deletion(&self, now: Timestamp, config: &Config) -> Option<Timestamp> {
         let of_mount = u64::try_from(config.delete_version_after).ok()?;
         [of_mount, self.delete_version_after].into_iter().filter(|limit| *limit > 0).min().map(|limit| now.plus(limit))
     }
 
     /// Adds the next version and returns the numbers of those that must go for it.
-    pub(crate) fn add_version(&mut self, now: Timestamp, config: &Config) -> Vec<u64> {
+    pub(super) fn add_version(&mut self, now: Timestamp, config: &Config) -> Vec<u64> {
         self.current += 1;
         self.updated = now;
         let deletion = self.deletion(now, config);
