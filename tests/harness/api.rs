@@ -52,6 +52,11 @@ impl Api {
         Self { token: None, ..self.clone() }
     }
 
+    /// Where the server is.
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
     /// The token that requests carry.
     pub fn token(&self) -> &str {
         self.token.as_deref().expect("this client has a token")

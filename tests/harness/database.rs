@@ -13,6 +13,41 @@ pub struct DatabaseMount {
     pub path: String,
 }
 
+/// A credential, as a client got it.
+#[derive(Clone, Debug)]
+pub struct Credential {
+    /// The lease's full id.
+    pub lease: String,
+    /// The database user.
+    pub user: String,
+    /// Its password.
+    pub password: String,
+    /// The lease's duration, in seconds.
+    pub seconds: u64,
+}
+
+impl Credential {
+    /// Reads the answer of `creds/…`.
+    #[track_caller]
+    pub fn of(body: &Value) -> Self {
+        let text = |value: &Value| value.as_str().unwrap_or_else(|| panic!("no credential: {body}")).to_owned();
+        Self {
+            lease: text(&body["lease_id"]),
+            user: text(&body["data"]["username"]),
+            password: text(&body["data"]["password"]),
+            seconds: body["lease_duration"].as_u64().expect("a duration"),
+        }
+    }
+
+    /// Whether the server still knows the lease.
+    #[track_caller]
+    pub fn is_live(&self, api: &Api) -> bool {
+        let reply = api.put("sys/leases/lookup", json!({ "lease_id": self.lease }));
+        assert!(matches!(reply.status, 200 | 400), "lease lookup answered {}: {}", reply.status, reply.body);
+        reply.status == 200
+    }
+}
+
 /// The statement that makes a user.
 const CREATE: &str = "CREATE ROLE \"{{name}}\" WITH LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}'";
 
@@ -60,6 +95,12 @@ impl DatabaseMount {
     #[track_caller]
     pub fn creds(&self, role: &str) -> Reply {
         self.api.get(&format!("{}/creds/{role}", self.path))
+    }
+
+    /// Asks for a credential that must be given.
+    #[track_caller]
+    pub fn credential(&self, role: &str) -> Credential {
+        Credential::of(&self.creds(role).expect(200))
     }
 
     /// The leases of a role that the server lists, sorted; their last segments.

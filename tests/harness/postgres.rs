@@ -141,6 +141,13 @@ impl Postgres {
         rows.iter().map(|row| row.get(0)).collect()
     }
 
+    /// The comments on roles that the server put there: each names the lease that it belongs to.
+    pub fn stamps(&self) -> Vec<String> {
+        let sql = "SELECT shobj_description(oid, 'pg_authid') FROM pg_roles
+                   WHERE shobj_description(oid, 'pg_authid') LIKE 'cofferdam:%' ORDER BY 1";
+        self.superuser().query(sql, &[]).expect("comments are listed").iter().map(|row| row.get(0)).collect()
+    }
+
     /// Whether a role is there.
     pub fn has_role(&self, name: &str) -> bool {
         let row = self.superuser().query_one("SELECT count(*) FROM pg_roles WHERE rolname = $1", &[&name]);

@@ -1,0 +1,17 @@
+//! What the server promises over HTTP, promise by promise.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking, and looks into files of its own"
+)]
+
+mod common;
+mod database;
+mod leases;
+mod seal;
+mod store;
+mod targets;
+mod tokens;

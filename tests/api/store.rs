@@ -1,0 +1,124 @@
+//! What lies on disk: unreadable to whoever reads it, refused when it was tampered with.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use harness::{DatabaseMount, Postgres, Server};
+use serde_json::json;
+
+/// Every regular file below a folder.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else if path.is_file() {
+            found.push(path);
+        }
+    }
+    found
+}
+
+fn holds(bytes: &[u8], text: &str) -> bool {
+    bytes.windows(text.len()).any(|window| window == text.as_bytes())
+}
+
+#[test]
+fn no_secret_reaches_the_disk_in_clear() {
+    let cluster = Postgres::shared();
+    let mut server = Server::stored();
+    let api = server.api();
+    api.mount("clear-kv", "kv");
+    api.put("clear-kv/entry", json!({ "text": "a-very-secret-value" })).expect(204);
+    let mount = DatabaseMount::new(&api, "clear-db", cluster);
+    let credential = mount.credential("app");
+    let child = api.child(&["default"], json!({ "ttl": "1h" }));
+    server.stop();
+    let data = server.folder().join("data");
+    let all: Vec<u8> = files(&data).iter().flat_map(|f| fs::read(f).unwrap()).collect();
+    // The twin: paths are plain, so this is where things are.
+    assert!(holds(&all, "clear-kv"), "the data is elsewhere");
+    for secret in [
+        "a-very-secret-value",
+        cluster.password(),
+        &credential.password,
+        server.root(),
+        child.token(),
+        &server.keys()[0],
+    ] {
+        assert!(!holds(&all, secret), "{secret} is readable on disk");
+    }
+    let log = server.log();
+    for secret in ["a-very-secret-value", cluster.password(), &credential.password, server.root(), child.token()] {
+        assert!(!log.contains(secret), "{secret} is in the log");
+    }
+}
+
+#[test]
+fn files_are_for_their_owner_only() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let server = Server::stored();
+    for file in files(&server.folder().join("data")) {
+        let mode = fs::metadata(&file).unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{} is open to others: {mode:o}", file.display());
+    }
+}
+
+#[test]
+fn damaged_data_is_never_served() {
+    let mut server = Server::stored();
+    let api = server.api();
+    api.mount("dmg", "kv");
+    for n in 0..50 {
+        api.put(&format!("dmg/{n}"), json!({ "v": n })).expect(204);
+    }
+    server.stop();
+    let database = server.folder().join("data/cofferdam.db");
+    let mut bytes = fs::read(&database).unwrap();
+    let from = bytes.len() / 3;
+    for byte in &mut bytes[from..] {
+        *byte ^= 0x55;
+    }
+    fs::write(&database, bytes).unwrap();
+    // It may refuse to start, refuse to unseal, or refuse to answer; it may not answer something else.
+    let mut command = std::process::Command::new(harness::binary());
+    command.arg("server").arg(format!("-config={}", server.folder().join("server.hcl").display()));
+    command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+    let mut kept = harness::Kept::start(&mut command, None);
+    let anyone = api.anonymous();
+    let up = harness::wait_until("the server to answer or to give up", || {
+        if anyone.try_send("GET", "sys/seal-status", None).is_ok() {
+            Some(true)
+        } else {
+            (!kept.alive()).then_some(false)
+        }
+    });
+    if !up {
+        return;
+    }
+    let Ok(unsealed) = anyone.try_send("PUT", "sys/unseal", Some(json!({ "key": server.keys()[0] }))) else { return };
+    if !unsealed.is_ok() {
+        return;
+    }
+    for n in 0..50 {
+        let Ok(reply) = api.try_send("GET", &format!("dmg/{n}"), None) else { return };
+        assert!(!reply.is_ok() || reply.body["data"]["v"] == n, "entry {n} became {}", reply.body);
+    }
+}
+
+#[test]
+fn a_second_server_on_the_same_data_is_refused() {
+    let server = Server::stored();
+    let folder = tempfile::tempdir().unwrap();
+    let config = fs::read_to_string(server.folder().join("server.hcl")).unwrap();
+    let address = server.url().trim_start_matches("http://");
+    let other = folder.path().join("server.hcl");
+    fs::write(&other, config.replace(address, "127.0.0.1:0")).unwrap();
+    let mut command = std::process::Command::new(harness::binary());
+    command.arg("server").arg(format!("-config={}", other.display()));
+    command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+    let mut second = harness::Kept::start(&mut command, None);
+    harness::wait_until("the second server to give up", || (!second.alive()).then_some(()));
+    server.api().get("sys/mounts").expect(200);
+}
