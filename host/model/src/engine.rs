@@ -259,8 +259,6 @@ pub struct Reply {
     pub warnings: Vec<String>,
     /// Without a lease.
     pub lease_duration: Option<u64>,
-    /// True where the body was a listing.
-    pub is_listing: bool,
 }
 
 /// A credential to be made.

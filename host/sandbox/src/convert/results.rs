@@ -17,6 +17,8 @@ const MAX_WARNINGS: usize = 64;
 const MAX_CARRY: usize = 256 << 10;
 /// Statuses that an engine may choose.
 const STATUS: std::ops::RangeInclusive<u16> = 200..=499;
+/// A number of seconds that every client can read.
+const MAX_SECONDS: u64 = i64::MAX as u64 / 1_000_000_000;
 /// The longest that a guest may put off a repetition: a day.
 const MAX_RETRY_AFTER: u64 = 86_400;
 
@@ -40,20 +42,22 @@ fn reply(reply: wit::Reply, max_bytes: usize, redactor: &Redactor) -> Result<mod
     if let Some(status) = reply.status.filter(|s| !STATUS.contains(s)) {
         return Err(BadAnswer(format!("the status {status}")));
     }
-    let (data, is_listing) = match reply.body {
-        wit::Body::None => (None, false),
+    let data = match reply.body {
+        wit::Body::None => None,
+        wit::Body::Data(data) if data.trim() == "null" => Some(data),
         wit::Body::Data(data) => {
             check_json(&data, max_bytes, Shape::Object)?;
-            (Some(data), false)
+            Some(data)
         }
-        wit::Body::Keys(listing) => (Some(listing_data(listing, max_bytes)?), true),
+        // Nothing to list is nothing there.
+        wit::Body::Keys(listing) if listing.keys.is_empty() && listing.info.is_none() => None,
+        wit::Body::Keys(listing) => Some(listing_data(listing, max_bytes)?),
     };
     Ok(model::Reply {
         data,
         status: reply.status,
         warnings: warnings(reply.warnings, redactor)?,
-        lease_duration: reply.lease_duration,
-        is_listing,
+        lease_duration: reply.lease_duration.map(|s| s.min(MAX_SECONDS)),
     })
 }
 
@@ -70,6 +74,9 @@ fn listing_data(listing: wit::Listing, max_bytes: usize) -> Result<String, BadAn
     }
     if listing.keys.iter().any(|k| k.len() > MAX_LISTED) {
         return Err(BadAnswer(format!("a key of more than {MAX_LISTED} bytes")));
+    }
+    if listing.keys.iter().any(|k| k.is_empty() || k.contains('\0')) {
+        return Err(BadAnswer::new("a key that is empty or holds a NUL"));
     }
     let info = listing.info.map(|info| {
         check_json(&info, max_bytes, Shape::Object)?;
@@ -212,7 +219,6 @@ mod tests {
         let Ok(model::Outcome::Reply(listed)) = check(a_reply(wit::Body::Keys(keys))) else {
             unreachable!("a listing is a reply");
         };
-        assert!(listed.is_listing);
         assert_eq!(listed.data.as_deref(), Some(r#"{"key_info":{"c/":1.50},"keys":["a\"b","c/"]}"#));
     }
 
@@ -233,6 +239,7 @@ mod tests {
             a_reply(wit::Body::Data(format!("{{\"a\":\"{}\"}}", "x".repeat(1000)))),
             listing(vec![String::new(); 10_001]),
             listing(vec!["x".repeat(1026)]),
+            listing(vec![String::new()]),
             wit::Outcome::Reply(status),
             wit::Outcome::Reply(chatty),
             wit::Outcome::Rotate(String::new()),
