@@ -67,12 +67,12 @@ impl Error {
             _ => Cause::Refused,
         };
         let detail = match (cause, error.detail()) {
-            (Cause::Dependent, Some(detail)) => format!(": {}", detail.replace('\n', "; ")),
+            (Cause::Dependent, Some(detail)) => format!(": {detail}"),
             _ => String::new(),
         };
         Self {
             cause,
-            message: format!("{}{detail} (SQLSTATE {code})", error.message()),
+            message: format!("{} (SQLSTATE {code})", one_line(&format!("{}{detail}", error.message()))),
             code: Some(code.to_owned()),
             untouched: error.severity() == PgSeverity::Error,
         }
@@ -93,6 +93,17 @@ impl From<sqlx::Error> for Error {
             other => Self::unreachable(format!("unexpected answer: {other}")),
         }
     }
+}
+
+/// A server's words, which may quote whole statements.
+fn one_line(text: &str) -> String {
+    const LONGEST: usize = 400;
+    let mut line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if line.len() > LONGEST {
+        line.truncate(line.floor_char_boundary(LONGEST));
+        line.push('…');
+    }
+    line
 }
 
 fn tls(error: &impl ToString) -> Error {

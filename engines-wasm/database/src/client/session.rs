@@ -37,9 +37,10 @@ impl Session {
     /// Runs statements and returns the rows of all of them. The session counts as busy until [`Self::finish`].
     pub(super) async fn query(&mut self, sql: String) -> Result<Vec<PgRow>, Error> {
         self.idle = false;
-        let result = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(&mut self.connection).await;
-        self.answered |= matches!(result, Ok(_) | Err(sqlx::Error::Database(_)));
-        Ok(result?)
+        let result = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(&mut self.connection).await.map_err(Error::from);
+        // What a server says as it hangs up is no answer to what was asked.
+        self.answered |= result.as_ref().map_or_else(|error| error.untouched, |_| true);
+        result
     }
 
     /// Runs statements after which no transaction is open.

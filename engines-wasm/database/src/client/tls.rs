@@ -181,6 +181,7 @@ fn wrap(der: &mut Vec<u8>, tag: u8, content: &[u8]) {
     der.push(tag);
     match (u8::try_from(content.len()), u16::try_from(content.len())) {
         (Ok(length @ 0..=0x7f), _) => der.push(length),
+        (Ok(length), _) => der.extend([0x81, length]),
         (_, Ok(length)) => {
             der.push(0x82);
             der.extend(length.to_be_bytes());
