@@ -116,3 +116,71 @@ fn fingerprint(engine: &wasmtime::Engine) -> [u8; 32] {
     engine.precompile_compatibility_hash().hash(&mut digest);
     digest.0.finalize().into()
 }
+
+#[cfg(test)]
+mod tests {
+    use cap_std::ambient_authority;
+    use wasmtime::Engine;
+
+    use super::*;
+
+    type Outcome = Result<(), Box<dyn std::error::Error>>;
+
+    const DIGEST: [u8; 32] = [7; 32];
+
+    fn engine() -> Result<Engine, Box<dyn std::error::Error>> {
+        Ok(crate::runtime::engine(2)?)
+    }
+
+    fn cache(engine: &Engine, dir: &Dir, key: Option<[u8; 32]>) -> std::io::Result<Cache> {
+        let cache = Cache::new(engine, Some(dir.try_clone()?));
+        key.iter().for_each(|key| cache.unlock(key));
+        Ok(cache)
+    }
+
+    #[test]
+    fn only_untouched_files_of_this_server_are_loaded() -> Outcome {
+        let temporary = tempfile::tempdir()?;
+        let dir = Dir::open_ambient_dir(temporary.path(), ambient_authority())?;
+        let engine = engine()?;
+        let component = Component::from_binary(&engine, &wat::parse_str("(component (core module (func)))")?)?;
+        let locked = cache(&engine, &dir, None)?;
+        locked.store(&DIGEST, &component);
+        assert_eq!(dir.entries()?.count(), 0, "nothing is written without a key");
+
+        let mine = cache(&engine, &dir, Some([1; 32]))?;
+        mine.store(&DIGEST, &component);
+        assert_eq!(dir.entries()?.count(), 1);
+        assert!(mine.load(&engine, &DIGEST).is_some());
+        assert!(locked.load(&engine, &DIGEST).is_none(), "nothing is read without a key");
+        assert!(cache(&engine, &dir, Some([2; 32]))?.load(&engine, &DIGEST).is_none(), "another server's key");
+        dir.copy(mine.name(&DIGEST), &dir, mine.name(&[8; 32]))?;
+        assert!(mine.load(&engine, &[8; 32]).is_none(), "another component's code");
+
+        let name = mine.name(&DIGEST);
+        let good = dir.read(&name)?;
+        for at in [0, MAC_BYTES - 1, MAC_BYTES, good.len() / 2, good.len() - 1] {
+            let mut bad = good.clone();
+            if let Some(byte) = bad.get_mut(at) {
+                *byte ^= 1;
+            }
+            dir.write(&name, &bad)?;
+            assert!(mine.load(&engine, &DIGEST).is_none(), "byte {at}");
+        }
+        for length in [0, 10, MAC_BYTES, good.len() - 1] {
+            dir.write(&name, good.get(..length).unwrap_or_default())?;
+            assert!(mine.load(&engine, &DIGEST).is_none(), "{length} bytes");
+        }
+        mine.store(&DIGEST, &component);
+        assert!(mine.load(&engine, &DIGEST).is_some(), "written anew");
+        Ok(())
+    }
+
+    #[test]
+    fn another_configuration_has_other_files() -> Outcome {
+        let plain = Engine::default();
+        assert_ne!(fingerprint(&engine()?), fingerprint(&plain));
+        assert_eq!(fingerprint(&engine()?), fingerprint(&engine()?));
+        Ok(())
+    }
+}

@@ -8,13 +8,13 @@ use wasmtime::component::{Component, InstancePre, Linker};
 use crate::SandboxError;
 use crate::bindings::exports::cofferdam::engine as exports;
 use crate::cache::Cache;
-use crate::limits::TABLES;
 use crate::policy::{Policy, World};
-use crate::runtime::MAX_MEMORY;
 use crate::state::State;
 
 /// The largest component that is compiled.
 const MAX_COMPONENT: usize = 64 << 20;
+/// Bytes of a page of linear memory.
+const PAGE: u64 = 65_536;
 
 /// A component that is ready to be instantiated.
 pub(crate) struct Loaded {
@@ -74,7 +74,7 @@ pub(crate) fn prepare(
         }
     };
     check_imports(engine, &component, policy)?;
-    check_needs(&component).map_err(refuse)?;
+    check_needs(&component, policy.limits.memory_bytes()).map_err(refuse)?;
     let pre = linker.instantiate_pre(&component).map_err(|e| refuse(format!("{e:#}")))?;
     Ok((hex::encode(digest), pre))
 }
@@ -89,19 +89,13 @@ fn check_imports(engine: &wasmtime::Engine, component: &Component, policy: &Poli
 }
 
 /// What would fail at every instantiation is refused at once.
-fn check_needs(component: &Component) -> Result<(), String> {
+fn check_needs(component: &Component, memory: usize) -> Result<(), String> {
+    // Memories, tables and modules are counted by the pool when it compiles.
     let Some(needs) = component.resources_required() else {
         return Err("it instantiates modules that it imports".to_owned());
     };
-    if needs.num_memories > 1 {
-        return Err(format!("it has {} memories; one is possible", needs.num_memories));
-    }
-    if needs.num_tables > TABLES {
-        return Err(format!("it has {} tables; {TABLES} are possible", needs.num_tables));
-    }
-    let pages = needs.max_initial_memory_size.unwrap_or(0);
-    if pages > (MAX_MEMORY as u64) {
-        return Err("its memory is too large from the beginning".to_owned());
+    if needs.max_initial_memory_size.unwrap_or(0).saturating_mul(PAGE) > memory as u64 {
+        return Err("its memory is larger from the beginning than its policy allows".to_owned());
     }
     Ok(())
 }

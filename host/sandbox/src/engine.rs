@@ -23,13 +23,16 @@ const MAX_DESCRIPTIONS: usize = 64;
 /// Options that a description may depend on.
 const MAX_OPTIONS: usize = 64;
 
+/// A mount's options.
+type Options = Vec<(String, String)>;
+
 /// A component with its sandbox policy.
 pub(crate) struct ComponentEngine {
     sandbox: Arc<Sandbox>,
     policy: Arc<Policy>,
     loaded: Loaded,
     digest: Arc<str>,
-    descriptions: Mutex<HashMap<Vec<(String, String)>, Arc<Description>>>,
+    descriptions: Mutex<HashMap<Options, Arc<Description>>>,
 }
 
 impl ComponentEngine {

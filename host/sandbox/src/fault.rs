@@ -15,6 +15,8 @@ const MAX_OUTPUT: usize = 1024;
 pub(crate) enum Fault {
     /// The outer deadline passed.
     Deadline,
+    /// The network that it had was taken away.
+    Withdrawn,
     /// Too long on the processor.
     Cpu,
     /// Beyond its memory; how many MiB it may have.
@@ -33,6 +35,7 @@ impl std::fmt::Display for Fault {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Deadline => f.write_str("it did not answer in time and was ended"),
+            Self::Withdrawn => f.write_str("its backend was configured anew or away, and it was ended"),
             Self::Cpu => f.write_str("it used more processor time than its policy allows and was ended"),
             Self::Memory(mib) => write!(f, "it needed more than the {mib} MiB of memory that its policy allows"),
             Self::Rule(rule) => write!(f, "it broke the contract: {rule}"),

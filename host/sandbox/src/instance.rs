@@ -162,6 +162,14 @@ impl Kept {
         drop(self.take_if(|i| i.key.mount == uuid));
     }
 
+    /// Drops all whose connections go to a target that died.
+    pub(crate) fn forget_target(&self, mount: &str, backend: &str, generation: u64) {
+        let died = |key: &WarmKey| {
+            key.mount == mount && key.backend == backend && key.generation.is_none_or(|g| g <= generation)
+        };
+        drop(self.take_if(|i| died(&i.key)));
+    }
+
     /// Makes room: drops the instance that has waited longest.
     pub(crate) fn evict(&self) -> bool {
         let oldest = {
@@ -179,3 +187,6 @@ impl Kept {
         gone.into_iter().map(|i| i.compartment).collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -21,7 +21,11 @@ mod error;
 mod fault;
 mod imports;
 mod instance;
+mod leash;
 mod limits;
+#[cfg(test)]
+#[path = "../tests/engines/memory.rs"]
+mod memory;
 mod net;
 mod output;
 mod permits;

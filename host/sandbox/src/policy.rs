@@ -175,6 +175,9 @@ impl Policy {
         let mut limits = defaults.limits;
         limits.extend(written.limits);
         let limits: Limits = limits.try_into().map_err(|e: toml::de::Error| refuse(format!("limits: {e}")))?;
+        if limits.memory_bytes() > crate::runtime::MAX_MEMORY {
+            return Err(refuse(format!("limits: memory_mib: more than {}", crate::runtime::MAX_MEMORY >> 20)));
+        }
         let imports: BTreeSet<String> = defaults.imports.into_iter().chain(written.imports).collect();
         for import in &imports {
             if import.contains('@') || !import.contains('/') {
@@ -189,8 +192,8 @@ impl Policy {
             }
             grants.push(Grant { host, port: grant.port, origin: GrantOrigin::Policy });
         }
-        if !imports.iter().any(|i| i.starts_with("wasi:sockets/")) && !(grants.is_empty() && written.target.is_empty())
-        {
+        let has_sockets = imports.iter().any(|i| i.starts_with("wasi:sockets/"));
+        if !has_sockets && (!grants.is_empty() || !written.target.is_empty()) {
             return Err(refuse("it grants network to an engine that imports no sockets".to_owned()));
         }
         Ok(Self {

@@ -10,6 +10,7 @@ use wasmtime::component::Linker;
 use crate::SandboxError;
 use crate::cache::Cache;
 use crate::instance::Kept;
+use crate::leash::Leashes;
 use crate::net::address::Shut;
 use crate::net::gate::Border;
 use crate::net::ledger::{Denial, Ledger, Report};
@@ -41,6 +42,7 @@ pub struct Sandbox {
     pub(crate) cache: Cache,
     pub(crate) permits: Permits,
     pub(crate) kept: Kept,
+    pub(crate) leashes: Leashes,
     pub(crate) border: Arc<Border>,
 }
 
@@ -61,6 +63,7 @@ impl Sandbox {
             cache: Cache::new(&engine, config.cache),
             permits: Permits::new(config.pool_size),
             kept: Kept::default(),
+            leashes: Leashes::default(),
             border: Arc::new(Border {
                 shut: Shut { own: config.shut, allow_loopback: config.allow_loopback },
                 resolver,

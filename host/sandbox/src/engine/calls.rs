@@ -21,14 +21,13 @@ use crate::convert::{self, BadAnswer};
 /// the function that uses it.
 macro_rules! ask {
     ($run:ident, $guest:expr, $function:ident $(, $argument:expr)*) => {{
-        let deadline = $run.deadline();
         let compartment = &mut $run.compartment;
         let work = async {
             let guest = $guest.load(&mut compartment.store, &compartment.instance)?;
             guest.$function(&mut compartment.store $(, $argument)*).await
         };
-        let answer = Run::within(deadline, work).await;
-        match $run.answer(answer) {
+        let end = $run.limit.hold(work).await;
+        match $run.answer(end) {
             Ok(answer) => answer,
             Err(error) => return Err($run.refused(error)),
         }
@@ -91,10 +90,14 @@ impl Engine for ComponentEngine {
         let outcome = good!(run, run.checked(checked));
         if let Outcome::Issue(plan) = &outcome {
             let description = good!(run, self.description(&mount.options).await.map_err(|e| CallError::Host(e.into())));
-            if description.kind(&plan.kind).is_none() {
-                let bad = BadAnswer::new("a plan for a kind of credential that it does not describe");
-                good!(run, run.checked(Err(bad)));
-            }
+            let bad = match description.kind(&plan.kind) {
+                None => Some("a plan for a kind of credential that it does not describe"),
+                Some(kind) if !kind.reads_formats.contains(&plan.handle.format) => {
+                    Some("a plan whose handle it could not read again")
+                }
+                Some(_) => None,
+            };
+            good!(run, run.checked(bad.map_or(Ok(()), |what| Err(BadAnswer::new(what)))));
         }
         Ok(Done { value: outcome, changes: run.finish() })
     }
@@ -165,6 +168,11 @@ impl Engine for ComponentEngine {
         good!(run, run.result(proven));
         drop(run.finish());
         Ok(())
+    }
+
+    fn withdraw(&self, mount_uuid: &str, backend: &str, generation: u64) {
+        self.sandbox.leashes.pull(mount_uuid, backend, generation);
+        self.sandbox.kept.forget_target(mount_uuid, backend, generation);
     }
 
     async fn migrate(&self, call: Call, stored_format: u32) -> Result<Done<()>, CallError> {

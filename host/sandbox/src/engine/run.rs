@@ -13,6 +13,7 @@ use crate::bindings::cofferdam::engine::types as wit;
 use crate::convert::{self, BadAnswer};
 use crate::fault::{self, Fault};
 use crate::instance::{Compartment, NotStarted, WarmKey};
+use crate::leash::Leash;
 use crate::net::ledger::Origin;
 use crate::permits::MountPermit;
 use crate::redact::Redactor;
@@ -26,8 +27,38 @@ pub(super) struct Run<'e> {
     mount: String,
     key: Option<WarmKey>,
     mount_uuid: String,
-    deadline: Instant,
+    pub(super) limit: Limit,
     _permit: MountPermit,
+}
+
+/// What ends a call from outside.
+pub(super) struct Limit {
+    deadline: Instant,
+    leash: Option<Leash>,
+}
+
+/// How a call ended.
+pub(super) enum End<T> {
+    Answered(wasmtime::Result<T>),
+    Late,
+    Withdrawn,
+}
+
+impl Limit {
+    /// Runs a future on the instance until one of the limits.
+    pub(super) async fn hold<T>(&mut self, work: impl Future<Output = wasmtime::Result<T>>) -> End<T> {
+        let leash = async {
+            match &mut self.leash {
+                Some(leash) => leash.pulled().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            () = leash => End::Withdrawn,
+            answer = timeout_at(self.deadline, work) => answer.map_or(End::Late, End::Answered),
+        }
+    }
 }
 
 impl<'e> Run<'e> {
@@ -65,6 +96,10 @@ impl<'e> Run<'e> {
         };
         let grants = call.backend.as_ref().map(|b| b.grants.clone()).unwrap_or_default();
         let (mount, mount_uuid, lane) = (call.mount.path.clone(), call.mount.uuid.clone(), call.lane);
+        let leash = call.backend.as_ref().map(|backend| {
+            let generation = backend.target.as_ref().map_or(0, |t| t.generation);
+            sandbox.leashes.tie(&call.mount.uuid, &backend.name, generation)
+        });
         let mut active = Active::new(call, Arc::clone(&engine.policy), deadline, carried);
         let redactor = active.redactor();
         let kept = key.as_ref().and_then(|key| sandbox.kept.check_out(&engine.digest, key));
@@ -89,24 +124,25 @@ impl<'e> Run<'e> {
         let state = compartment.store.data_mut();
         state.gate.open(origin, grants, limits.sockets, std::time::Duration::from_millis(limits.connect_ms));
         state.active = Some(active);
-        Ok(Self { engine, compartment, redactor, mount, key, mount_uuid, deadline, _permit: permit })
-    }
-
-    /// Runs a future on the instance until the deadline.
-    pub(super) async fn within<T>(
-        deadline: Instant,
-        work: impl Future<Output = wasmtime::Result<T>>,
-    ) -> Option<wasmtime::Result<T>> {
-        timeout_at(deadline, work).await.ok()
-    }
-
-    pub(super) fn deadline(&self) -> Instant {
-        self.deadline
+        Ok(Self {
+            engine,
+            compartment,
+            redactor,
+            mount,
+            key,
+            mount_uuid,
+            limit: Limit { deadline, leash },
+            _permit: permit,
+        })
     }
 
     /// The guest's answer, or why there is none.
-    pub(super) fn answer<T>(&mut self, answer: Option<wasmtime::Result<T>>) -> Result<T, CallError> {
-        let Some(answer) = answer else { return Err(self.fault(Fault::Deadline)) };
+    pub(super) fn answer<T>(&mut self, end: End<T>) -> Result<T, CallError> {
+        let answer = match end {
+            End::Answered(answer) => answer,
+            End::Late => return Err(self.fault(Fault::Deadline)),
+            End::Withdrawn => return Err(self.fault(Fault::Withdrawn)),
+        };
         let state = self.compartment.store.data_mut();
         let redactor = state.active.as_mut().map(Active::redactor);
         if let Some(redactor) = redactor {

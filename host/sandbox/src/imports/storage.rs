@@ -72,9 +72,11 @@ impl Host for State {
                 if !(full && last.as_ref().is_some_and(|l| name > *l)) && after.as_ref().is_none_or(|a| name > *a) {
                     names.insert(name);
                 }
-            } else if !name.ends_with('/') {
-                names.remove(&name);
-            } else if names.contains(&name) && is_emptied(active, view.as_ref(), &format!("{prefix}{name}")).await? {
+                continue;
+            }
+            let is_gone = !name.ends_with('/')
+                || (names.contains(&name) && is_emptied(active, view.as_ref(), &format!("{prefix}{name}")).await?);
+            if is_gone {
                 names.remove(&name);
             }
         }

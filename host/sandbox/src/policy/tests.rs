@@ -17,7 +17,6 @@ const SMALL: &str = "engine = 'kv'\nworld = 'secrets'\n";
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
 /// The defaults.
-#[expect(clippy::unwrap_used, reason = "a helper of tests")]
 pub(crate) fn limits() -> Limits {
     Policy::parse("kv", SMALL).unwrap().limits
 }
@@ -28,6 +27,7 @@ fn unknown_keys_are_errors() {
         ("permit = 1\n", "permit"),
         ("[limits]\nmemory = 1\n", "memory"),
         ("[limits]\nsockets = -1\n", "-1"),
+        ("[limits]\nmemory_mib = 100000\n", "memory_mib"),
         ("[[grant]]\nhost = 'a'\nport = 1\nhttp = true\n", "http"),
         ("[[target]]\nroute = 'r'\nfield = 'f'\ngrammar = 'regex'\n", "regex"),
         ("[[expect]]\ndeny = 'a'\n", "deny"),

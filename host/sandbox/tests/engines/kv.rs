@@ -7,9 +7,10 @@ use cofferdam_model::request::Operation;
 use cofferdam_model::view::Read;
 use cofferdam_model::{Error, Result};
 
-use super::support::{Memory, Outcome as Done, call, catalog, component};
+use super::memory::{Memory, call};
+use super::support::{Outcome as Done, catalog, component};
 
-const POLICY: &str = include_str!("../../../policies/kv.toml");
+const POLICY: &str = include_str!("../../../../policies/kv.toml");
 
 fn request(operation: Operation, path: &str, route: &str, fields: &str) -> EngineRequest {
     EngineRequest {

@@ -1,4 +1,6 @@
 //! The engines of this repository, built from source and run in the sandbox.
 
+mod database;
 mod kv;
+mod memory;
 mod support;

@@ -1,0 +1,168 @@
+//! Limits, on components made of a few lines of text.
+
+use std::time::Duration;
+
+use cofferdam_model::engine::Lane;
+use tokio::time::timeout;
+use wasmtime::Trap;
+
+use super::*;
+use crate::SandboxError;
+use crate::component::prepare;
+use crate::policy::Policy;
+use crate::sandbox::{Sandbox, SandboxConfig};
+
+type Outcome = Result<(), Box<dyn std::error::Error>>;
+
+/// Long enough for what must end by itself.
+const LONG: Duration = Duration::from_secs(60);
+
+fn sandbox() -> Result<Arc<Sandbox>, SandboxError> {
+    Sandbox::new(SandboxConfig { pool_size: 2, cache: None, shut: Vec::new(), allow_loopback: true })
+}
+
+fn policy(limits: &str) -> Result<Policy, SandboxError> {
+    Policy::parse("kv", &format!("engine = 'kv'\nworld = 'secrets'\n[limits]\n{limits}"))
+}
+
+/// A component with one module, and its function `run`.
+fn module(body: &str) -> String {
+    format!(
+        "(component (core module $m {body}) (core instance $i (instantiate $m))
+         (func (export \"run\") (result u32) (canon lift (core func $i \"run\"))))"
+    )
+}
+
+struct Guest {
+    sandbox: Arc<Sandbox>,
+    policy: Policy,
+    pre: InstancePre<State>,
+}
+
+fn guest(sandbox: &Arc<Sandbox>, text: &str, limits: &str) -> Result<Guest, Box<dyn std::error::Error>> {
+    let policy = policy(limits)?;
+    let (_, pre) = prepare(&sandbox.linker, &sandbox.cache, &policy, &wat::parse_str(text)?)?;
+    Ok(Guest { sandbox: Arc::clone(sandbox), policy, pre })
+}
+
+impl Guest {
+    async fn start(&self) -> Result<Compartment, wasmtime::Error> {
+        let Some(slot) = self.sandbox.slot(Lane::Serve).await else { return Err(wasmtime::Error::msg("no slot")) };
+        let border = Arc::clone(&self.sandbox.border);
+        Compartment::start(&self.sandbox.engine, &self.pre, border, &self.policy.limits, slot)
+            .await
+            .map_err(|e| e.error)
+    }
+}
+
+async fn run(compartment: &mut Compartment) -> wasmtime::Result<u32> {
+    let run = compartment.instance.get_typed_func::<(), (u32,)>(&mut compartment.store, "run")?;
+    Ok(run.call_async(&mut compartment.store, ()).await?.0)
+}
+
+#[tokio::test]
+async fn a_spin_ends_at_its_processor_time() -> Outcome {
+    let spin = module("(func (export \"run\") (result i32) (loop (br 0)) unreachable)");
+    let mut compartment = guest(&sandbox()?, &spin, "cpu_ms = 50")?.start().await?;
+    let error = timeout(LONG, run(&mut compartment)).await?.err().ok_or("it came back")?;
+    assert_eq!(error.downcast_ref::<Trap>(), Some(&Trap::Interrupt));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_spin_gives_way_to_the_deadline() -> Outcome {
+    let spin = module("(func (export \"run\") (result i32) (loop (br 0)) unreachable)");
+    let mut compartment = guest(&sandbox()?, &spin, "cpu_ms = 3600000")?.start().await?;
+    assert!(timeout(Duration::from_millis(100), run(&mut compartment)).await.is_err());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_looping_start_function_ends_too() -> Outcome {
+    let start = module("(func $s (loop (br 0))) (start $s) (func (export \"run\") (result i32) (i32.const 1))");
+    let sandbox = sandbox()?;
+    let error = guest(&sandbox, &start, "cpu_ms = 50")?.start().await.err().ok_or("it started")?;
+    assert_eq!(error.downcast_ref::<Trap>(), Some(&Trap::Interrupt));
+    let patient = guest(&sandbox, &start, "cpu_ms = 3600000")?;
+    assert!(timeout(Duration::from_millis(100), patient.start()).await.is_err());
+    Ok(())
+}
+
+#[tokio::test]
+async fn memory_ends_at_the_limit() -> Outcome {
+    // Grows page by page and tells how many pages it has in the end.
+    let grow = module(
+        "(memory 1) (func (export \"run\") (result i32)
+           (block (loop (br_if 1 (i32.eq (memory.grow (i32.const 1)) (i32.const -1))) (br 0))) (memory.size))",
+    );
+    let mut compartment = guest(&sandbox()?, &grow, "memory_mib = 2")?.start().await?;
+    assert!(!compartment.store.data().growth.was_refused());
+    assert_eq!(run(&mut compartment).await?, 32);
+    assert!(compartment.store.data().growth.was_refused());
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_can_never_start_is_refused_at_load() -> Outcome {
+    let sandbox = sandbox()?;
+    let refused = |text: &str| guest(&sandbox, text, "memory_mib = 2").err().map(|e| e.to_string()).unwrap_or_default();
+    let large = refused(&module("(memory 64) (func (export \"run\") (result i32) (i32.const 1))"));
+    assert!(large.contains("larger from the beginning"), "{large}");
+    let memories = refused(
+        "(component (core module $m (memory 1)) (core instance (instantiate $m)) (core instance (instantiate $m)))",
+    );
+    assert!(memories.contains("2 Wasm linear memories"), "{memories}");
+    let tables = "(core instance (instantiate $m))".repeat(5);
+    let tables = refused(&format!("(component (core module $m (table 1 funcref)) {tables})"));
+    assert!(tables.contains("5 tables"), "{tables}");
+    let modules = "(core instance (instantiate $m))".repeat(17);
+    let modules = refused(&format!("(component (core module $m) {modules})"));
+    assert!(modules.contains("17 core module instances"), "{modules}");
+    let import = refused("(component (import \"wasi:sockets/tcp@0.2.0\" (instance)))");
+    assert!(import.contains("does not allow the import wasi:sockets/tcp@0.2.0"), "{import}");
+    let unknown = refused("(component (import \"evil:kit/escape\" (instance)))");
+    assert!(unknown.contains("evil:kit/escape"), "{unknown}");
+    for feature in [
+        "(core module (memory i64 1))",
+        "(core module (memory 1) (memory 1))",
+        "(core module (func $f (return_call $f)))",
+        "(core module (memory 1 1 shared))",
+    ] {
+        assert!(refused(&format!("(component {feature})")).contains("does not load"), "{feature}");
+    }
+    assert!(refused("(component (core module (func)))").is_empty(), "the twin: nothing wrong");
+    Ok(())
+}
+
+#[tokio::test]
+async fn nothing_is_left_of_an_instance_for_the_next() -> Outcome {
+    let sandbox = sandbox()?;
+    // Fills 1 MiB, having looked whether it was empty.
+    let dirty = module(
+        "(memory 16) (func (export \"run\") (result i32) (local $p i32) (local $seen i32)
+           (loop
+             (local.set $seen (i32.or (local.get $seen) (i32.load (local.get $p))))
+             (i32.store (local.get $p) (i32.const -1))
+             (local.set $p (i32.add (local.get $p) (i32.const 4)))
+             (br_if 0 (i32.lt_u (local.get $p) (i32.const 1048576))))
+           (local.get $seen))",
+    );
+    let guest = guest(&sandbox, &dirty, "")?;
+    for _ in 0..8 {
+        let mut compartment = guest.start().await?;
+        assert_eq!(run(&mut compartment).await?, 0);
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_slot_is_free_once_the_instance_is_gone() -> Outcome {
+    let sandbox = sandbox()?;
+    let guest = guest(&sandbox, &module("(func (export \"run\") (result i32) (i32.const 7))"), "")?;
+    let mut first = guest.start().await?;
+    assert!(timeout(Duration::from_millis(50), guest.start()).await.is_err(), "the other slot only revokes");
+    assert_eq!(run(&mut first).await?, 7);
+    drop(first);
+    assert_eq!(run(&mut guest.start().await?).await?, 7);
+    Ok(())
+}
