@@ -123,7 +123,7 @@ fn list(context: &mut Context<'_>, args: &Args) -> Result {
 pub(super) fn print_listing(context: &mut Context<'_>, path: &str, answer: Option<cofferdam_client::Secret>) -> Result {
     match answer {
         Some(secret) if secret.wrap_info.is_some() => context.print_secret(&secret),
-        Some(secret) if secret.keys().is_some() => context.print_list(&secret),
+        Some(secret) if secret.keys().is_some_and(|k| !k.is_empty()) => context.print_list(&secret),
         Some(secret) => {
             if context.is_table() {
                 context.print_warnings(&secret);
