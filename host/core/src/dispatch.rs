@@ -187,7 +187,7 @@ impl Prepared {
     async fn after(&self, vault: &Vault, asked: &Asked<'_>) {
         let (Some(backend), true) = (&self.backend, self.retires) else { return };
         let Some(target) = self.access.as_ref().and_then(|a| a.target.as_ref()) else { return };
-        if let Err(e) = vault.targets.release(&asked.mount.uuid, backend, target.generation).await {
+        if let Err(e) = vault.release_target(&asked.mount, backend, target.generation).await {
             tracing::warn!(mount = asked.mount.path, backend, error = %e, "a retired target is not yet gone");
         }
     }

@@ -83,6 +83,14 @@ impl Vault {
         self.mounts.reformat(mount, next, batch).await
     }
 
+    /// A lease is gone, or a configuration: its target goes if nothing needs it any more, and sockets with it.
+    pub(crate) async fn release_target(&self, mount: &MountEntry, backend: &str, generation: u64) -> Result<()> {
+        if self.targets.release(&mount.uuid, backend, generation).await? {
+            self.engine(mount).await?.withdraw(&mount.uuid, backend, generation);
+        }
+        Ok(())
+    }
+
     /// Stops serving a mount, takes its leases back and removes it. Answers how many leases could not be taken back
     /// yet: then the mount goes on draining by itself.
     pub(crate) async fn unmount(&self, uuid: &str) -> Result<i64> {
@@ -96,7 +104,15 @@ impl Vault {
         let revoked = self.ledger().revoke_all(leases.clone(), true, false).await;
         let left = self.ledger().count(&leases).await?;
         if left == 0 {
+            let generations = self.targets.generations(uuid).await?;
+            let mount = self.mounts.by_uuid(uuid);
             self.mounts.remove(uuid).await?;
+            if let Some(mount) = mount {
+                let engine = self.engine(&mount).await?;
+                for (backend, generation) in generations {
+                    engine.withdraw(uuid, &backend, generation);
+                }
+            }
         } else if let Err(e) = revoked {
             tracing::warn!(mount = uuid, left, error = %e, "leases of a removed mount are left");
         }

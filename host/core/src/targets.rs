@@ -178,10 +178,11 @@ impl Targets {
     }
 
     /// A lease is gone: its generation goes with it if it was the last one on it, and is no longer the current one.
-    pub(crate) async fn release(&self, mount: &str, backend: &str, generation: u64) -> Result<()> {
+    /// True: it went, and whoever still holds a connection through it must let go.
+    pub(crate) async fn release(&self, mount: &str, backend: &str, generation: u64) -> Result<bool> {
         let current = self.current(mount, backend).await?;
         if current.as_ref().is_some_and(|c| c.live && c.target.generation == generation) {
-            return Ok(());
+            return Ok(false);
         }
         let filter = LeaseFilter {
             mount: Some(mount.to_owned()),
@@ -190,9 +191,9 @@ impl Targets {
             ..LeaseFilter::default()
         };
         if self.storage.count_leases(&filter).await? > 0 {
-            return Ok(());
+            return Ok(false);
         }
-        let Some(gone) = self.generation(mount, backend, generation).await? else { return Ok(()) };
+        let Some(gone) = self.generation(mount, backend, generation).await? else { return Ok(false) };
         let space = spaces::of_mount(mount);
         let mut ops = vec![
             Op::DeleteEntry { space: space.clone(), key: generation_key(backend, generation) },
@@ -201,7 +202,17 @@ impl Targets {
         if !self.address_in_use(mount, backend, &gone, current.as_ref()).await? {
             ops.push(Op::DeleteEntry { space, key: slot_key(backend, Some(&gone)) });
         }
-        self.storage.apply(Batch { checks: Vec::new(), ops }).await.map(|_| ())
+        self.storage.apply(Batch { checks: Vec::new(), ops }).await.map(|_| true)
+    }
+
+    /// Every generation that a mount still has, by backend.
+    pub(crate) async fn generations(&self, mount: &str) -> Result<Vec<(String, u64)>> {
+        let entries = self.storage.entries(&spaces::of_mount(mount), "generation/", None, 100_000).await?;
+        let named = entries.iter().filter_map(|e| {
+            let (backend, generation) = e.key.strip_prefix("generation/")?.rsplit_once('/')?;
+            Some((backend.to_owned(), generation.parse().ok()?))
+        });
+        Ok(named.collect())
     }
 
     /// Whether another generation of the backend still needs the root secret of this address.

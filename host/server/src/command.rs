@@ -27,6 +27,8 @@ pub(crate) struct DevPlan {
     pub(crate) root_token: Option<String>,
     /// Where its data are kept, if not in memory.
     pub(crate) path: Option<String>,
+    /// Engines besides the built-in ones.
+    pub(crate) plugin_dir: Option<String>,
     /// Whose token file is written.
     pub(crate) home: Option<String>,
 }
@@ -60,8 +62,10 @@ fn plan(flags: Flags, env: &dyn Fn(&str) -> Option<String>) -> Result<Plan, Conf
     if flags.config.is_empty() && !flags.dev {
         return wrong("Must specify at least one config path using -config (or -dev)");
     }
-    if !flags.dev && flags.dev_path.is_some() {
-        return wrong("-dev-path needs -dev");
+    for (flag, value) in [("-dev-path", &flags.dev_path), ("-dev-plugin-dir", &flags.dev_plugin_dir)] {
+        if !flags.dev && value.is_some() {
+            return wrong(&format!("{flag} needs -dev"));
+        }
     }
     let mut config = config::load(&flags.config)?;
     config.log_level = flags.log_level.or(config.log_level);
@@ -88,7 +92,7 @@ fn plan(flags: Flags, env: &dyn Fn(&str) -> Option<String>) -> Result<Plan, Conf
         Store::Sqlite { path } => Some(path.clone()),
     };
     let home = if flags.dev_no_store_token { None } else { env("HOME") };
-    Ok(Plan { config, store, dev: Some(DevPlan { root_token: flags.dev_root_token, path, home }) })
+    Ok(Plan { config, store, dev: Some(DevPlan { root_token: flags.dev_root_token, path, plugin_dir: flags.dev_plugin_dir, home }) })
 }
 
 /// Prints to standard output at once. A reader that went away is no reason to stop.
@@ -118,11 +122,11 @@ mod tests {
         let plan = planned(&["-dev", "-dev-root-token-id=root"]).unwrap();
         assert_eq!(plan.store, Store::Memory);
         assert_eq!(plan.config.listeners, [Listener::plain(([127, 0, 0, 1], 8200).into())]);
-        let want = DevPlan { root_token: Some("root".to_owned()), path: None, home: Some("/home/me".to_owned()) };
+        let want = DevPlan { root_token: Some("root".to_owned()), path: None, plugin_dir: None, home: Some("/home/me".to_owned()) };
         assert_eq!(plan.dev, Some(want));
         let plan = planned(&["-dev", "-dev-path=/data", "-dev-no-store-token"]).unwrap();
         assert_eq!(plan.store, Store::Sqlite { path: "/data".to_owned() });
-        assert_eq!(plan.dev, Some(DevPlan { root_token: None, path: Some("/data".to_owned()), home: None }));
+        assert_eq!(plan.dev, Some(DevPlan { root_token: None, path: Some("/data".to_owned()), plugin_dir: None, home: None }));
     }
 
     #[test]

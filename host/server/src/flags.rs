@@ -13,6 +13,8 @@ pub(crate) struct Flags {
     pub(crate) dev_listen_address: Option<String>,
     /// `-dev-path`: keep a development server's data in this directory.
     pub(crate) dev_path: Option<String>,
+    /// `-dev-plugin-dir`: engines besides the built-in ones.
+    pub(crate) dev_plugin_dir: Option<String>,
     /// `-dev-no-store-token`
     pub(crate) dev_no_store_token: bool,
     /// `-log-level`
@@ -45,6 +47,8 @@ Development:
   -dev-root-token-id=<token>  Its root token (default: a random one).
   -dev-listen-address=<addr>  Where it listens (default: 127.0.0.1:8200).
   -dev-path=<directory>       Keep its data there, in place of memory.
+  -dev-plugin-dir=<directory> Engines besides the built-in ones: <type>.wasm, with its
+                              sandbox policy <type>.toml beside it.
   -dev-no-store-token         Do not write the root token to ~/.vault-token.
 ";
 
@@ -85,6 +89,7 @@ impl Flags {
             "config" => Place::Many(&mut self.config),
             "dev-root-token-id" => Place::One(&mut self.dev_root_token),
             "dev-listen-address" => Place::One(&mut self.dev_listen_address),
+            "dev-plugin-dir" => Place::One(&mut self.dev_plugin_dir),
             "dev-path" => Place::One(&mut self.dev_path),
             "log-level" => Place::One(&mut self.log_level),
             "log-format" => Place::One(&mut self.log_format),

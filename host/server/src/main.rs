@@ -9,6 +9,7 @@ mod flags;
 mod harden;
 mod listen;
 mod logging;
+mod plugins;
 mod run;
 mod tls;
 mod wire;

@@ -71,7 +71,8 @@ async fn serve(plan: Plan, bound: Vec<Bound>) -> Result<(), RunError> {
     let mut signals = Signals::new().map_err(system("signal handlers"))?;
     let url = bound.first().map(Bound::url).unwrap_or_default();
     let addresses: Vec<SocketAddr> = bound.iter().map(Bound::address).collect();
-    let vault = Vault::build(&plan.config, &plan.store, settings(&plan, &url), &addresses).await?;
+    let plugins = plan.dev.as_ref().and_then(|dev| dev.plugin_dir.as_deref());
+    let vault = Vault::build(&plan.config, &plan.store, settings(&plan, &url), &addresses, plugins).await?;
 
     let mut ready = String::from("==> Cofferdam server started! Log data will stream in below:\n\n");
     if let Some(dev) = plan.dev {

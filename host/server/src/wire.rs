@@ -13,7 +13,7 @@ use cofferdam_storage::Sqlite;
 use cofferdam_storage::port::Physical;
 
 use crate::config::{Config, Store};
-use crate::{engines, files, harden};
+use crate::{engines, files, harden, plugins as plugin_files};
 
 /// Instances of components that exist at once.
 const POOL: u32 = 64;
@@ -26,8 +26,8 @@ pub(crate) enum WireError {
     /// The store.
     #[error("storage: {0}")]
     Store(Error),
-    /// The store's directory.
-    #[error("storage: {path}: {source}")]
+    /// The store's directory, or that of engines.
+    #[error("{path}: {source}")]
     Directory {
         /// As configured.
         path: String,
@@ -47,12 +47,14 @@ pub(crate) struct Vault {
 }
 
 impl Vault {
-    /// Opens the store and starts everything above it, sealed. `listening` are our own sockets.
+    /// Opens the store and starts everything above it, sealed. `listening` are our own sockets,
+    /// `plugins` a directory of engines besides the built-in ones.
     pub(crate) async fn build(
         config: &Config,
         store: &Store,
         settings: Settings,
         listening: &[SocketAddr],
+        plugins: Option<&str>,
     ) -> Result<Self, WireError> {
         let (store, cache) = open(store).await?;
         let sandbox = Sandbox::new(SandboxConfig {
@@ -63,7 +65,12 @@ impl Vault {
         })?;
         // From here on nothing needs to be opened below /proc/self, and no key is in memory yet.
         harden::memory();
-        let catalog = BuiltinCatalog::new(Arc::clone(&sandbox), engines::builtins())?;
+        let mut engines = engines::builtins();
+        if let Some(path) = plugins {
+            let directory = |source| WireError::Directory { path: path.to_owned(), source };
+            engines.extend(plugin_files::from_directory(path).map_err(directory)?);
+        }
+        let catalog = BuiltinCatalog::new(Arc::clone(&sandbox), engines)?;
         let core = Core::new(Parts {
             store: Arc::clone(&store),
             catalog: Arc::new(catalog),
