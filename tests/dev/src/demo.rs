@@ -34,6 +34,7 @@ pub(crate) fn demo(wait: bool) -> Outcome<()> {
     let mut server = Kept::start(
         Command::new(tools.join("cofferdam"))
             .args(["server", "-dev", "-dev-root-token-id=root", "-dev-no-store-token"])
+            .arg(format!("-dev-path={}", folder.join("data").display()))
             .arg(format!("-dev-listen-address={address}"))
             .stdout(Stdio::from(log))
             .stderr(Stdio::from(error_log)),
