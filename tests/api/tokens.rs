@@ -10,7 +10,7 @@ fn a_revoked_token_takes_its_family_along() {
     let root = shared();
     let parent = root.child(&["root"], json!({ "ttl": "1h" }));
     let child = parent.child(&["default"], json!({ "ttl": "1h" }));
-    let grandchild = parent.child(&["root"], json!({})).child(&["default"], json!({}));
+    let grandchild = parent.child(&["root"], json!({ "ttl": "30m" })).child(&["default"], json!({}));
     let orphan = parent.child(&["default"], json!({ "no_parent": true, "ttl": "1h" }));
     for token in [&parent, &child, &grandchild, &orphan] {
         token.get("auth/token/lookup-self").expect(200);

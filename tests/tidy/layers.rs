@@ -50,6 +50,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("engine-sdk", &[]),
     ("engine-kv", &["engine-sdk"]),
     ("engine-database", &["engine-sdk"]),
+    ("engine-template", &["engine-sdk"]),
     // The black box.
     ("cofferdam-tests", &[]),
     ("cofferdam-dev", &[]),
