@@ -67,7 +67,9 @@ impl Compartment {
 
     /// Gives a kept instance a new call's allowance.
     pub(crate) fn renew(&mut self, limits: &Limits) {
-        self.store.data_mut().cpu_left = ticks(limits);
+        let state = self.store.data_mut();
+        state.cpu_left = ticks(limits);
+        state.growth.forget();
         self.store.set_epoch_deadline(1);
         drop(self.store.data().output.take());
     }

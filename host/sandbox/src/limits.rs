@@ -21,6 +21,11 @@ impl Growth {
         Self { memory_bytes, refused: false }
     }
 
+    /// A kept instance begins its next call innocently.
+    pub(crate) fn forget(&mut self) {
+        self.refused = false;
+    }
+
     /// Whether memory was asked for beyond the limit. Most guests end soon after.
     pub(crate) fn was_refused(&self) -> bool {
         self.refused

@@ -1,10 +1,12 @@
 //! The runtime that all components share: what it can do, how much of it there is, and its clock.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use crate::SandboxError;
+use crate::instance::Kept;
 use crate::limits::{CORE_INSTANCES, TABLE_ELEMENTS, TABLES};
 use crate::permits::DESCRIBERS;
 
@@ -62,15 +64,25 @@ fn config(pool_size: u32, scan: Enabled) -> Config {
     config
 }
 
-/// Moves the runtime's clock on until the engine is gone.
-pub(crate) fn start_clock(engine: &Engine) -> Result<(), SandboxError> {
+/// Moves the runtime's clock on until the engine is gone. Once a second it also ends instances that waited too long for
+/// a next call.
+pub(crate) fn start_clock(engine: &Engine, kept: &Arc<Kept>) -> Result<(), SandboxError> {
+    const SWEEP: u32 = 100;
     let engine = engine.weak();
+    let kept = Arc::downgrade(kept);
+    let mut ticks = 0_u32;
     std::thread::Builder::new()
         .name("sandbox-clock".to_owned())
         .spawn(move || {
             while let Some(engine) = engine.upgrade() {
                 engine.increment_epoch();
                 drop(engine);
+                ticks = ticks.wrapping_add(1);
+                if ticks.is_multiple_of(SWEEP)
+                    && let Some(kept) = kept.upgrade()
+                {
+                    drop(kept.expire());
+                }
                 std::thread::sleep(TICK);
             }
         })

@@ -41,7 +41,7 @@ pub struct Sandbox {
     pub(crate) linker: Arc<Linker<State>>,
     pub(crate) cache: Cache,
     pub(crate) permits: Permits,
-    pub(crate) kept: Kept,
+    pub(crate) kept: Arc<Kept>,
     pub(crate) leashes: Leashes,
     pub(crate) border: Arc<Border>,
 }
@@ -57,12 +57,13 @@ impl Sandbox {
 
     pub(crate) fn with_resolver(config: SandboxConfig, resolver: Box<dyn Resolver>) -> Result<Arc<Self>, SandboxError> {
         let engine = runtime::engine(config.pool_size)?;
-        runtime::start_clock(&engine)?;
+        let kept = Arc::default();
+        runtime::start_clock(&engine, &kept)?;
         Ok(Arc::new(Self {
             linker: component::linker(&engine)?,
             cache: Cache::new(&engine, config.cache),
             permits: Permits::new(config.pool_size),
-            kept: Kept::default(),
+            kept,
             leashes: Leashes::default(),
             border: Arc::new(Border {
                 shut: Shut { own: config.shut, allow_loopback: config.allow_loopback },

@@ -1,5 +1,6 @@
 //! What an instance's store holds: the compartment's view of the world, and the call that runs in it.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use cofferdam_model::engine::Call;
@@ -24,6 +25,8 @@ pub(crate) struct State {
     pub(crate) growth: Growth,
     pub(crate) gate: Arc<Gate>,
     pub(crate) output: Output,
+    /// Sockets whose connect took longer than the host waits.
+    pub(crate) late: HashSet<u32>,
     /// Ticks of the runtime's clock that the call may still run through.
     pub(crate) cpu_left: u64,
     /// None while the engine describes itself, and between calls: every import of the contract traps.
@@ -41,6 +44,7 @@ impl State {
         let wasi = WasiCtxBuilder::new()
             .stdout(output.clone())
             .stderr(output.clone())
+            .max_random_size(64 << 10)
             .allow_blocking_current_thread(false)
             .allow_tcp(true)
             .allow_udp(false)
@@ -56,6 +60,7 @@ impl State {
             growth: Growth::up_to(limits.memory_bytes()),
             gate,
             output,
+            late: HashSet::new(),
             cpu_left: ticks(limits),
             active: None,
         }

@@ -94,7 +94,8 @@ impl<'e> Run<'e> {
             mount: call.mount.path.clone(),
             request_id: call.request_id.clone(),
         };
-        let grants = call.backend.as_ref().map(|b| b.grants.clone()).unwrap_or_default();
+        // What the policy grants holds for every backend; without one there is no network at all.
+        let grants = call.backend.as_ref().map(|b| b.grants.iter().chain(&engine.policy.grants).cloned().collect());
         let (mount, mount_uuid, lane) = (call.mount.path.clone(), call.mount.uuid.clone(), call.lane);
         let leash = call.backend.as_ref().map(|backend| {
             let generation = backend.target.as_ref().map_or(0, |t| t.generation);
@@ -116,13 +117,18 @@ impl<'e> Run<'e> {
                 // Its own time-out: an instance that hangs while it starts is at fault, a full pool is not.
                 match timeout_at(deadline, start).await {
                     Ok(Ok(started)) => started,
-                    Ok(Err(failed)) => return Err(engine.not_started(&mount, *Box::new(failed), &redactor)),
+                    Ok(Err(failed)) => return Err(engine.not_started(&mount, failed, &redactor)),
                     Err(_) => return Err(engine.fault(&mount, Fault::Deadline, "")),
                 }
             }
         };
         let state = compartment.store.data_mut();
-        state.gate.open(origin, grants, limits.sockets, std::time::Duration::from_millis(limits.connect_ms));
+        state.gate.open(
+            origin,
+            grants.unwrap_or_default(),
+            limits.sockets,
+            std::time::Duration::from_millis(limits.connect_ms),
+        );
         state.active = Some(active);
         Ok(Self {
             engine,

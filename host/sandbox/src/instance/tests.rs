@@ -166,3 +166,93 @@ async fn a_slot_is_free_once_the_instance_is_gone() -> Outcome {
     assert_eq!(run(&mut guest.start().await?).await?, 7);
     Ok(())
 }
+
+mod kept {
+    //! Instances that wait for their next call.
+
+    use cofferdam_model::SecretText;
+    use cofferdam_model::engine::{BackendAccess, GrantOrigin, Target};
+
+    use super::*;
+    use crate::memory::{Memory, call};
+
+    fn key(change: impl FnOnce(&mut BackendAccess)) -> Option<WarmKey> {
+        let mut backend = BackendAccess {
+            name: "pg".to_owned(),
+            target: Some(Target { generation: 1, host: "db".to_owned(), port: 1, location: String::new() }),
+            grants: vec![Grant { host: "db".to_owned(), port: 1, origin: GrantOrigin::Derived }],
+            secret: Some(SecretText::new("{}")),
+        };
+        change(&mut backend);
+        WarmKey::of(&call(&Arc::new(Memory::default()), &[], Some(backend)))
+    }
+
+    async fn one(sandbox: &Arc<Sandbox>, limits: &str) -> Result<(Guest, Compartment), Box<dyn std::error::Error>> {
+        let guest = guest(sandbox, &module("(func (export \"run\") (result i32) (i32.const 7))"), limits)?;
+        let compartment = guest.start().await?;
+        Ok((guest, compartment))
+    }
+
+    #[tokio::test]
+    async fn only_the_same_world_is_continued() -> Outcome {
+        let sandbox = sandbox()?;
+        let (guest, compartment) = one(&sandbox, "warm = true").await?;
+        let (kept, digest) = (&sandbox.kept, Arc::from("d"));
+        let same = key(|_| {}).ok_or("no key")?;
+        kept.check_in(&digest, same.clone(), compartment, &guest.policy.limits);
+        for other in [
+            key(|b| b.name = "other".to_owned()),
+            key(|b| b.target.iter_mut().for_each(|t| t.generation = 2)),
+            key(|b| b.target = None),
+            key(|b| b.grants.clear()),
+            key(|b| b.grants.iter_mut().for_each(|g| g.origin = GrantOrigin::Operator)),
+            key(|b| b.secret = Some(SecretText::new("{\"a\":1}"))),
+        ] {
+            assert!(kept.check_out("d", &other.ok_or("no key")?).is_none());
+        }
+        assert!(kept.check_out("another digest", &same).is_none());
+        assert!(kept.check_out("d", &same).is_some());
+        assert!(kept.check_out("d", &same).is_none(), "checked out exclusively");
+        assert!(WarmKey::of(&call(&Arc::new(Memory::default()), &[], None)).is_none(), "no backend, no connection");
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn they_go_when_their_world_does() -> Outcome {
+        let sandbox = sandbox()?;
+        let same = key(|_| {}).ok_or("no key")?;
+        let kept = &sandbox.kept;
+        let is_kept = |limits: &'static str, end: fn(&Kept)| {
+            let (sandbox, same) = (Arc::clone(&sandbox), same.clone());
+            async move {
+                let (guest, compartment) = one(&sandbox, limits).await?;
+                sandbox.kept.check_in(&Arc::from("d"), same.clone(), compartment, &guest.policy.limits);
+                end(&sandbox.kept);
+                Ok::<_, Box<dyn std::error::Error>>(sandbox.kept.check_out("d", &same).is_some())
+            }
+        };
+        assert!(is_kept("warm_instances = 1", |_| {}).await?);
+        assert!(is_kept("", |k| k.forget_mount("another")).await?);
+        assert!(!is_kept("", |k| k.forget_mount("a1")).await?);
+        assert!(is_kept("", |k| k.forget_target("a1", "pg", 0)).await?, "an earlier generation");
+        assert!(!is_kept("", |k| k.forget_target("a1", "pg", 1)).await?);
+        assert!(!is_kept("", |k| assert!(k.evict())).await?);
+        assert!(!is_kept("warm_instances = 0", |_| {}).await?);
+        assert!(!is_kept("warm_lifetime_s = 0", |_| {}).await?);
+        assert!(!is_kept("warm_idle_s = 0", |_| {}).await?);
+        assert!(!kept.evict(), "nothing is left");
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn they_make_way_for_calls() -> Outcome {
+        let sandbox = sandbox()?;
+        let (guest, compartment) = one(&sandbox, "warm = true").await?;
+        let same = key(|_| {}).ok_or("no key")?;
+        sandbox.kept.check_in(&Arc::from("d"), same.clone(), compartment, &guest.policy.limits);
+        let mut next = timeout(LONG, guest.start()).await??;
+        assert_eq!(run(&mut next).await?, 7);
+        assert!(sandbox.kept.check_out("d", &same).is_none());
+        Ok(())
+    }
+}

@@ -93,7 +93,8 @@ fn sockets(linker: &mut Linker<State>) -> wasmtime::Result<()> {
             Ok((code(state.sockets().create_tcp_socket(family))?,))
         },
     )?;
-    linker.instance(TCP)?.func_wrap_async(
+    let mut tcp = linker.instance(TCP)?;
+    tcp.func_wrap_async(
         "[method]tcp-socket.start-connect",
         |mut store: StoreContextMut<'_, State>,
          (socket, network, address): (Resource<TcpSocket>, Resource<Network>, IpSocketAddress)| {
@@ -101,18 +102,31 @@ fn sockets(linker: &mut Linker<State>) -> wasmtime::Result<()> {
                 let state = store.data_mut();
                 let within = state.gate.connect_within();
                 let this = Resource::<TcpSocket>::new_borrow(socket.rep());
+                state.late.remove(&this.rep());
                 let started = code(state.sockets().start_connect(socket, network, address))?;
                 if started.is_ok() && !is_settled(state, &this, within).await? {
+                    state.late.insert(this.rep());
                     return Ok((Err(ErrorCode::Timeout),));
                 }
                 Ok((started,))
             })
         },
     )?;
+    tcp.func_wrap(
+        "[method]tcp-socket.finish-connect",
+        |mut store: StoreContextMut<'_, State>, (socket,): (Resource<TcpSocket>,)| {
+            let state = store.data_mut();
+            // A guest that waits on does not get what came too late.
+            if state.late.contains(&socket.rep()) {
+                return Ok((Err(ErrorCode::Timeout),));
+            }
+            Ok((code(state.sockets().finish_connect(socket))?,))
+        },
+    )?;
     Ok(())
 }
 
-/// Waits until the connect has succeeded or failed; false after the host's patience. The guest cannot prolong it.
+/// Waits until the connect has succeeded or failed; false after the host's patience.
 async fn is_settled(state: &mut State, socket: &Resource<TcpSocket>, within: Duration) -> wasmtime::Result<bool> {
     let socket = state.ctx().table.get_mut(socket)?;
     Ok(tokio::time::timeout(within, socket.ready()).await.is_ok())
