@@ -92,7 +92,11 @@ fn plan(flags: Flags, env: &dyn Fn(&str) -> Option<String>) -> Result<Plan, Conf
         Store::Sqlite { path } => Some(path.clone()),
     };
     let home = if flags.dev_no_store_token { None } else { env("HOME") };
-    Ok(Plan { config, store, dev: Some(DevPlan { root_token: flags.dev_root_token, path, plugin_dir: flags.dev_plugin_dir, home }) })
+    Ok(Plan {
+        config,
+        store,
+        dev: Some(DevPlan { root_token: flags.dev_root_token, path, plugin_dir: flags.dev_plugin_dir, home }),
+    })
 }
 
 /// Prints to standard output at once. A reader that went away is no reason to stop.
@@ -122,11 +126,19 @@ mod tests {
         let plan = planned(&["-dev", "-dev-root-token-id=root"]).unwrap();
         assert_eq!(plan.store, Store::Memory);
         assert_eq!(plan.config.listeners, [Listener::plain(([127, 0, 0, 1], 8200).into())]);
-        let want = DevPlan { root_token: Some("root".to_owned()), path: None, plugin_dir: None, home: Some("/home/me".to_owned()) };
+        let want = DevPlan {
+            root_token: Some("root".to_owned()),
+            path: None,
+            plugin_dir: None,
+            home: Some("/home/me".to_owned()),
+        };
         assert_eq!(plan.dev, Some(want));
         let plan = planned(&["-dev", "-dev-path=/data", "-dev-no-store-token"]).unwrap();
         assert_eq!(plan.store, Store::Sqlite { path: "/data".to_owned() });
-        assert_eq!(plan.dev, Some(DevPlan { root_token: None, path: Some("/data".to_owned()), plugin_dir: None, home: None }));
+        assert_eq!(
+            plan.dev,
+            Some(DevPlan { root_token: None, path: Some("/data".to_owned()), plugin_dir: None, home: None })
+        );
     }
 
     #[test]

@@ -35,6 +35,9 @@ pub(crate) enum DevError {
     /// The data were not made by a development server.
     #[error("{0} holds data of another server: there is no {KEPT} to unseal them with")]
     Foreign(String),
+    /// The root token was chosen when the data were made.
+    #[error("{0} was made with another root token than -dev-root-token-id names; it is in {KEPT} there")]
+    OtherToken(String),
 }
 
 /// What the operator is told.
@@ -67,6 +70,9 @@ pub(crate) async fn start(
         Err(e) => return Err(failed(e)),
     };
     let secrets: Secrets = serde_json::from_slice(&kept).map_err(|e| failed(e.into()))?;
+    if root_token.is_some_and(|wanted| wanted != secrets.root_token) {
+        return Err(DevError::OtherToken(path.to_owned()));
+    }
     let mut request = Request::new(Operation::Update, "sys/unseal");
     request.data.insert("key".to_owned(), Value::String(secrets.unseal_key.clone()));
     core.handle(request).await?;

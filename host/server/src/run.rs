@@ -64,7 +64,10 @@ pub(crate) fn run(plan: Plan) -> Result<(), RunError> {
         .thread_name("cofferdam")
         .build()
         .map_err(system("the runtime"))?;
-    runtime.block_on(serve(plan, bound))
+    let ended = runtime.block_on(serve(plan, bound));
+    // Blocking work that is still running holds nothing that matters any more.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    ended
 }
 
 async fn serve(plan: Plan, bound: Vec<Bound>) -> Result<(), RunError> {
@@ -100,12 +103,16 @@ async fn serve(plan: Plan, bound: Vec<Bound>) -> Result<(), RunError> {
     signals.wait(&reloaders).await;
     say("==> Cofferdam shutdown triggered\n");
     handle.graceful_shutdown(Some(DRAIN));
-    let drained = async { while listeners.join_next().await.is_some() {} };
+    let end = async {
+        while listeners.join_next().await.is_some() {}
+        tracing::debug!("no request is under way");
+        vault.end().await;
+        tracing::debug!("sealed and closed");
+    };
     tokio::select! {
-        () = drained => {}
-        () = signals.stop() => tracing::warn!("told to stop twice: requests are cut off"),
+        () = end => {}
+        () = signals.stop() => tracing::warn!("told to stop twice: what is under way is cut off"),
     }
-    vault.end().await;
     Ok(())
 }
 

@@ -132,6 +132,12 @@ fn a_development_server_can_keep_its_data() {
     let server = start(&args, home.path());
     assert_eq!(server.line("Root Token: "), Some(token.clone()));
     assert_eq!(server.ask("GET", "secret/data/a", &token, &Value::Null).1["data"]["data"], json!({"v": 1}));
+    assert_eq!(server.stop().0, Some(0));
+
+    let other = [&args[..], &["-dev-root-token-id=other"]].concat();
+    let ended = command(&other).env("HOME", home.path()).output().unwrap();
+    assert_eq!(ended.status.code(), Some(1));
+    assert!(String::from_utf8(ended.stderr).unwrap().contains("another root token"));
 }
 
 #[test]
