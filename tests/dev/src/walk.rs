@@ -40,18 +40,16 @@ impl Tour {
     /// How to go on by oneself.
     pub(crate) fn invitation(&self, log: &Path) -> String {
         format!(
-            "\n   In another terminal:\n\n\
-             \x20  export PATH={}:$PATH\n\
-             \x20  export VAULT_ADDR={} VAULT_TOKEN=root\n\
-             \x20  vault read database/creds/readonly\n\n\
-             \x20  PostgreSQL: PGPASSWORD={} psql -h {} -p {} -U {} {}\n\
+            "\n   In another terminal, paste this and follow the tour in README.md:\n\n\
+             \x20  export PATH={}:$PATH VAULT_ADDR={} VAULT_TOKEN=root\n\
+             \x20  export PGHOST={} PGPORT={} PGUSER={} PGPASSWORD={} PGDATABASE={}\n\n\
              \x20  The server's log: {}\n",
             self.tools.display(),
             self.address,
-            self.database.password,
             self.database.host,
             self.database.port,
             self.database.user,
+            self.database.password,
             self.database.database,
             log.display(),
         )
