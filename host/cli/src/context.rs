@@ -105,12 +105,19 @@ impl<'a> Context<'a> {
             config.headers.push((name, header));
         }
         if config.token.is_none() {
-            let helper = self.token_helper()?;
-            let token =
-                helper.get().map_err(|e| Failure::remote(format!("failed to get token from token helper: {e}")))?;
-            config.token = Some(token).filter(|t| !t.is_empty()).map(Into::into);
+            config.token = self.stored_token()?.map(Into::into);
         }
         Ok(config)
+    }
+
+    fn stored_token(&self) -> Result<Option<String>> {
+        // Who has no home has stored nothing there; many calls need no token.
+        if variable(self.env, "TOKEN_PATH").is_none() && self.env.get("HOME").is_none_or(|h| h.is_empty()) {
+            return Ok(None);
+        }
+        let token = self.token_helper()?.get();
+        let token = token.map_err(|e| Failure::remote(format!("failed to get token from token helper: {e}")))?;
+        Ok(Some(token).filter(|t| !t.is_empty()))
     }
 
     /// Where the token rests.
@@ -142,9 +149,9 @@ impl<'a> Context<'a> {
         Ok(0)
     }
 
-    /// Asks for a secret at the terminal.
+    /// Asks for a secret at the terminal. The question goes to stderr: stdout may be a pipe that waits for the result.
     pub(crate) fn ask_hidden(&mut self, args: &Args, question: &str, what: &str, way_out: &str) -> Result<String> {
-        prompt::hidden(self.io.stdout, question, what, way_out, !args.on("non-interactive"))
+        prompt::hidden(self.io.stderr, question, what, way_out, !args.on("non-interactive"))
     }
 
     /// An answer as a whole.

@@ -131,7 +131,9 @@ impl Args {
                 value.parse().map_err(|_| invalid(format!("strconv.ParseInt: parsing {value:?}: invalid syntax")))?,
             ),
             Kind::Seconds => Value::Seconds(
-                duration::parse_text(value).map_err(|_| invalid(format!("time: invalid duration {value:?}")))?,
+                // "system" is what a negative duration stands for.
+                duration::parse_text(if value == "system" { "-1" } else { value })
+                    .map_err(|_| invalid(format!("time: invalid duration {value:?}")))?,
             ),
             Kind::List => {
                 let mut list = match self.values.remove(flag.name) {

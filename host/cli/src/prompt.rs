@@ -7,7 +7,7 @@ use crate::text::wrap;
 
 /// Asks for a secret; without a terminal it says how else to give it.
 pub(crate) fn hidden(
-    stdout: &mut dyn Write,
+    terminal: &mut dyn Write,
     question: &str,
     what: &str,
     way_out: &str,
@@ -16,10 +16,10 @@ pub(crate) fn hidden(
     if !interactive {
         return Err(Failure::local(wrap(&format!("Refusing to ask for {what} with -non-interactive. {way_out}"))));
     }
-    let _ = write!(stdout, "{question}");
-    let _ = stdout.flush();
+    let _ = write!(terminal, "{question}");
+    let _ = terminal.flush();
     let answer = rpassword::read_password();
-    let _ = writeln!(stdout);
+    let _ = writeln!(terminal);
     match answer {
         Ok(text) => Ok(text.trim().to_owned()),
         Err(e) => Err(Failure::local(format!(

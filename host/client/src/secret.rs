@@ -87,12 +87,36 @@ where
 }
 
 impl Secret {
-    /// Reads a body; an empty one is no secret.
+    /// Reads a body; an empty one is no secret, nor is one of nothing but errors. An object without anything of the
+    /// envelope (the health of a server is such a one) becomes the data as a whole.
     ///
     /// # Errors
-    /// When the body is not the API's envelope.
+    /// When the body is no object, or its fields are not the envelope's.
     pub fn parse(body: &[u8]) -> Result<Option<Self>, serde_json::Error> {
-        if body.trim_ascii().is_empty() { Ok(None) } else { serde_json::from_slice(body).map(Some) }
+        if body.trim_ascii().is_empty() {
+            return Ok(None);
+        }
+        let secret: Self = serde_json::from_slice(body)?;
+        if !secret.is_blank() {
+            return Ok(Some(secret));
+        }
+        let whole: Map<String, Value> = serde_json::from_slice(body)?;
+        if whole.contains_key("errors") {
+            return Ok(None);
+        }
+        let has_envelope = whole.contains_key("request_id") || whole.contains_key("data") || whole.is_empty();
+        Ok(Some(if has_envelope { secret } else { Self { data: Some(whole), ..secret } }))
+    }
+
+    fn is_blank(&self) -> bool {
+        self.request_id.is_empty()
+            && self.lease_id.is_empty()
+            && self.lease_duration == 0
+            && !self.renewable
+            && self.data.is_none()
+            && self.warnings.is_none()
+            && self.auth.is_none()
+            && self.wrap_info.is_none()
     }
 
     /// A field of the data.
@@ -124,6 +148,15 @@ mod tests {
         assert_eq!(secret.field("big").unwrap().to_string(), "12345678901234567890123");
         assert_eq!(secret.field("f").unwrap().to_string(), "1.10");
         assert!(Secret::parse(b" \n").unwrap().is_none());
+    }
+
+    #[test]
+    fn an_object_without_envelope_is_data_and_errors_are_nothing() {
+        let bare = Secret::parse(br#"{"initialized":true,"sealed":false}"#).unwrap().unwrap();
+        assert_eq!(bare.field("initialized"), Some(&Value::Bool(true)));
+        assert!(Secret::parse(br#"{"errors":["x"]}"#).unwrap().is_none());
+        assert!(Secret::parse(br#"{"data":null}"#).unwrap().is_some_and(|s| s.data.is_none()));
+        assert!(Secret::parse(b"[1]").is_err());
     }
 
     #[test]

@@ -80,7 +80,8 @@ fn list(context: &mut Context<'_>, args: &Args) -> Result {
     let answer = context.api(args)?.read("sys/audit").doing(|| "Error listing audits".to_owned())?;
     let data = answer.as_ref().and_then(|a| a.data.as_ref());
     if context.is_table() && data.is_none_or(|d| d.is_empty()) {
-        return Err(Failure::remote("No audit devices are enabled."));
+        context.out("No audit devices are enabled.");
+        return Ok(2);
     }
     if !context.is_table() || !context.globals.detailed {
         return print_mounts(context, answer, &["Path", "Type", "Description"], |m| {

@@ -30,7 +30,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         usage: "[options] ID",
         about: "Show a lease",
         output: FORMAT,
-        positionals: (1, 1),
+        positionals: (0, 1),
         run: lookup,
         ..Command::DEFAULT
     },
@@ -47,7 +47,7 @@ const REVOKE_COMMAND: Command =
     Command { usage: "[options] ID", flags: REVOKE, positionals: (1, 1), run: revoke, ..Command::DEFAULT };
 
 fn lookup(context: &mut Context<'_>, args: &Args) -> Result {
-    let id = args.rest[0].trim();
+    let id = args.rest.first().ok_or_else(|| Failure::local("Missing ID!"))?.trim();
     let answer = context
         .api(args)?
         .put("sys/leases/lookup", json!({ "lease_id": id }))

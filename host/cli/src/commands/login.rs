@@ -135,8 +135,13 @@ fn by_token(
     mut config: BTreeMap<String, String>,
     only: bool,
 ) -> Result<Secret> {
-    let token = match config.remove("token").map(|t| t.trim().to_owned()).filter(|t| !t.is_empty()) {
-        Some(token) => token,
+    let token = match config.remove("token").map(|t| t.trim().to_owned()) {
+        Some(token) if !token.is_empty() => token,
+        Some(_) => {
+            return Err(Failure::remote(
+                "Error authenticating: a token must be passed to auth, please view the help for more information",
+            ));
+        }
         None => context.ask_hidden(
             args,
             "Token (will be hidden): ",

@@ -51,13 +51,16 @@ fn path_help(context: &mut Context<'_>, args: &Args) -> Result {
     print_help(context, &help)
 }
 
-/// The text for people, everything for programs.
+/// The text for people, the OpenAPI document (or else everything) for programs.
 pub(super) fn print_help(context: &mut Context<'_>, help: &Map<String, Value>) -> Result {
     if context.is_table() {
         context.out(help.get("help").and_then(Value::as_str).unwrap_or_default());
         return Ok(0);
     }
-    context.print_machine(help)
+    match help.get("openapi").filter(|o| !o.is_null()) {
+        Some(openapi) => context.print_machine(openapi),
+        None => context.print_machine(help),
+    }
 }
 
 fn print_token(context: &mut Context<'_>, args: &Args) -> Result {

@@ -223,13 +223,14 @@ impl serde::Serialize for Made<'_> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let keys = self.list("keys");
         let (shares, threshold) = if keys.is_empty() { (1, 1) } else { (self.shares, self.threshold) };
+        let or_null = |list: Vec<&str>| if list.is_empty() { Value::Null } else { json!(list) };
         serializer.collect_map([
             ("unseal_keys_b64", json!(self.list("keys_base64"))),
             ("unseal_keys_hex", json!(keys)),
             ("unseal_shares", json!(shares)),
             ("unseal_threshold", json!(threshold)),
-            ("recovery_keys_b64", json!(self.list("recovery_keys_base64"))),
-            ("recovery_keys_hex", json!(self.list("recovery_keys"))),
+            ("recovery_keys_b64", or_null(self.list("recovery_keys_base64"))),
+            ("recovery_keys_hex", or_null(self.list("recovery_keys"))),
             ("recovery_keys_shares", json!(self.recovery_shares)),
             ("recovery_keys_threshold", json!(self.recovery_threshold)),
             ("root_token", self.answer["root_token"].clone()),
@@ -343,7 +344,7 @@ mod tests {
         let made = Made { answer: &answer, shares: 1, threshold: 1, recovery_shares: 0, recovery_threshold: 0 };
         assert_eq!(
             serde_json::to_string(&made).unwrap(),
-            r#"{"unseal_keys_b64":["qg=="],"unseal_keys_hex":["aa"],"unseal_shares":1,"unseal_threshold":1,"recovery_keys_b64":[],"recovery_keys_hex":[],"recovery_keys_shares":0,"recovery_keys_threshold":0,"root_token":"hvs.r"}"#
+            r#"{"unseal_keys_b64":["qg=="],"unseal_keys_hex":["aa"],"unseal_shares":1,"unseal_threshold":1,"recovery_keys_b64":null,"recovery_keys_hex":null,"recovery_keys_shares":0,"recovery_keys_threshold":0,"root_token":"hvs.r"}"#
         );
     }
 }

@@ -58,31 +58,25 @@ pub(crate) const COMMANDS: &[Command] = &[
     },
 ];
 
-/// Names have no capitals; whoever writes some is told.
-fn name(context: &mut Context<'_>, given: &str) -> String {
-    let name = given.trim().to_lowercase();
-    if name != given.trim() {
-        context.warn(format!("Policy name was converted to {name}"));
-    }
-    name
-}
-
 fn write(context: &mut Context<'_>, args: &Args) -> Result {
     let file = args.rest[1].trim();
     let bytes = if file == "-" {
         let mut bytes = Vec::new();
-        context.io.stdin.read_to_end(&mut bytes).map(|_| bytes)
+        context.io.stdin.read_to_end(&mut bytes).map_err(|e| format!("Error reading policy: {e}")).map(|_| bytes)
     } else {
-        files::read(Path::new(file))
+        files::read(Path::new(file)).map_err(|e| format!("Error opening policy file: open {file}: {}", files::why(&e)))
     };
-    let bytes = bytes.map_err(|e| Failure::remote(format!("Error reading policy: open {file}: {}", files::why(&e))))?;
-    let name = name(context, &args.rest[0]);
+    let bytes = bytes.map_err(Failure::remote)?;
+    // Names have no capitals; whoever writes some is told.
+    let name = args.rest[0].trim().to_lowercase();
     let body = json!({ "policy": String::from_utf8_lossy(&bytes) });
     let answer = context
         .api(args)?
         .put(&format!("sys/policies/acl/{name}"), body)
         .doing(|| "Error uploading policy".to_owned())?;
-    if let Some(secret) = answer {
+    if args.rest[0] != name {
+        context.warn(format!("Policy name was converted from \"{}\" to \"{name}\"", args.rest[0]));
+    } else if let Some(secret) = answer {
         context.print_warnings(&secret);
     }
     context.out(format!("Success! Uploaded policy: {name}"));
@@ -128,9 +122,10 @@ fn format(context: &mut Context<'_>, args: &Args) -> Result {
     let name = args.rest[0].trim();
     let file = Path::new(name);
     let bytes = files::read(file)
-        .map_err(|e| Failure::local(format!("Error reading policy file: open {name}: {}", files::why(&e))))?;
+        .map_err(|e| Failure::local(format!("Error reading source file: open {name}: {}", files::why(&e))))?;
     let text =
         String::from_utf8(bytes).map_err(|_| Failure::local(format!("Error parsing policy: {name} is not UTF-8")))?;
+    cofferdam_acl::Policy::parse(name, &text).map_err(|e| Failure::local(format!("Error parsing policy: {e}")))?;
     let formatted =
         cofferdam_acl::hcl::format(&text).map_err(|e| Failure::local(format!("Error parsing policy: {e}")))?;
     let mode = files::mode(file).unwrap_or(0o644);

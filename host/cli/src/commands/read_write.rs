@@ -55,6 +55,10 @@ pub(crate) const COMMANDS: &[Command] = &[
         usage: "[options] PATH [K=V...]",
         about: "List data or secrets",
         output: DETAILED,
+        flags: &[
+            flag("after", Kind::Text, "The last key that was seen: the listing goes on behind it."),
+            flag("limit", Kind::Int, "How many keys to list, where the path can do that."),
+        ],
         positionals: (1, usize::MAX),
         run: list,
         ..Command::DEFAULT
@@ -113,7 +117,13 @@ fn read(context: &mut Context<'_>, args: &Args) -> Result {
 
 fn list(context: &mut Context<'_>, args: &Args) -> Result {
     let path = trim_path(&args.rest[0]);
-    let request = with_query(context, args, Request::list(path))?;
+    let mut request = with_query(context, args, Request::list(path))?;
+    if let Some(after) = args.text("after") {
+        request = request.query("after", after);
+    }
+    if let Some(limit) = args.int("limit").filter(|n| *n > 0) {
+        request = request.query("limit", &limit.to_string());
+    }
     let api = context.api(args)?;
     let answer = api.look(&request).doing(|| format!("Error listing {path}"))?;
     print_listing(context, path, answer)
@@ -200,7 +210,9 @@ fn unwrap(context: &mut Context<'_>, args: &Args) -> Result {
         request = request.token(given);
     }
     let answer = api.secret(&request).doing(|| "Error unwrapping".to_owned())?;
-    let secret = answer.ok_or_else(|| Failure::remote("Could not find wrapped response"))?;
+    let Some(secret) = answer else {
+        return context.success("Successfully unwrapped. There was no data in the wrapped secret.");
+    };
     match args.text("field") {
         None if context.is_table() && secret.keys().is_some() => context.print_list(&secret),
         _ => context.print_field_or_secret(args, &secret),

@@ -48,6 +48,7 @@ fn the_token_may_come_from_stdin_and_may_not_be_kept() {
     assert!(refused.code == 2 && refused.err.starts_with("Error authenticating: error looking up token: "));
     assert_eq!(world.run("login -no-store -no-print x").code, 1);
     assert_eq!(world.run("login -non-interactive").code, 1);
+    assert_eq!(world.run("login token=").code, 2);
 }
 
 #[test]

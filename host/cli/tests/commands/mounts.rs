@@ -136,5 +136,5 @@ fn audit_devices() {
     );
     prints(world.run("audit disable file"), "Success! Disabled audit device (if it was enabled) at: file/\n");
     let none = World::new(&[("GET /v1/sys/audit", 200, r#"{"data":{}}"#)]).run("audit list");
-    assert_eq!(none, Ended { code: 2, out: String::new(), err: "No audit devices are enabled.\n".into() });
+    assert_eq!(none, Ended { code: 2, out: "No audit devices are enabled.\n".into(), err: String::new() });
 }

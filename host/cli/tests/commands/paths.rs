@@ -41,6 +41,8 @@ fn what_is_not_there() {
     let nothing = |out: &str, err: &str| Ended { code: 2, out: out.into(), err: err.into() };
     assert_eq!(world.run("read kv/x"), nothing("", "No value found at kv/x\n"));
     assert_eq!(world.run("read -format=json kv/x"), nothing("", "No value found at kv/x\n"));
+    assert_eq!(world.with("HOME", "").run("read kv/x").code, 2, "a home is not needed to ask");
+    let world = World::new(&[]);
     assert_eq!(world.run("list kv/x"), nothing("", "No value found at kv/x\n"));
     assert_eq!(world.run("list -format=json kv/x"), nothing("{}\n", ""));
 }
@@ -80,6 +82,7 @@ fn data_goes_into_the_query_or_the_body() {
     ]);
     prints(world.run("read -field=a aws/sts/r ttl=15m"), "1");
     prints(world.run("list kv after=b"), "Keys\n----\nc\nd/\n");
+    prints(world.run("list -after=b kv"), "Keys\n----\nc\nd/\n");
     prints(world.run("delete p versions=1 versions=2"), "Success! Data deleted (if it existed) at: p\n");
     prints(world.run_with("write p a=1 b=- c=\\@x", "in\n"), "Success! Data written to: p\n");
     assert_eq!(world.last().body, json!({"a": "1", "b": "in\n", "c": "@x"}));

@@ -14,10 +14,10 @@ fn writes_from_a_file_or_stdin() {
     assert_eq!(world.last().body, json!({"policy": TEXT}));
     let lower = world.run_with("policy write Apps -", "x");
     assert_eq!((lower.out.as_str(), world.last().body), ("Success! Uploaded policy: apps\n", json!({"policy": "x"})));
-    assert!(lower.err.contains("apps"));
+    assert_eq!(lower.err, "Policy name was converted from \"Apps\" to \"apps\"\n");
     let unreadable = world.run("policy write apps /nowhere/at/all");
     assert_eq!(unreadable.code, 2);
-    assert_eq!(unreadable.err, "Error reading policy: open /nowhere/at/all: no such file or directory\n");
+    assert_eq!(unreadable.err, "Error opening policy file: open /nowhere/at/all: no such file or directory\n");
 }
 
 #[test]
@@ -44,7 +44,9 @@ fn formats_in_place() {
     let name = file.display().to_string();
     prints(world.run(&format!("policy fmt {name}")), &format!("Success! Formatted policy: {name}\n"));
     assert_eq!(world.home_dir().read_to_string("p.hcl").unwrap(), TEXT);
-    let broken = world.file("b.hcl", "path \"a\" {").display().to_string();
-    assert_eq!(world.run(&format!("policy fmt {broken}")).code, 1);
-    assert_eq!(world.home_dir().read_to_string("b.hcl").unwrap(), "path \"a\" {");
+    for broken in ["path \"a\" {", "path \"a\" { nonsense = 1 }"] {
+        let name = world.file("b.hcl", broken).display().to_string();
+        assert_eq!(world.run(&format!("policy fmt {name}")).code, 1);
+        assert_eq!(world.home_dir().read_to_string("b.hcl").unwrap(), broken);
+    }
 }
