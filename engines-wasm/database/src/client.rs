@@ -11,11 +11,11 @@ mod scram;
 mod session;
 mod tls;
 
-pub(crate) use connect::{Endpoint, Root, check, run, with_runtime};
-pub(crate) use create::{NewRole, create};
+pub(crate) use connect::{Endpoint, Root, fresh, run};
+pub(crate) use create::create;
 pub(crate) use error::Error;
-pub(crate) use identity::{Fence, Identity, OurRole, identify};
+pub(crate) use identity::{Fence, Identity, identify};
 pub(crate) use renew::renew;
-pub(crate) use revoke::{Ended, Revocation, revoke};
-pub(crate) use rotate::{change_password, refuses_wrong_password};
+pub(crate) use revoke::{Ended, revoke};
+pub(crate) use rotate::{change_password, prove};
 pub(crate) use scram::verifier;

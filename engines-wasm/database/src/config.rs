@@ -1,6 +1,7 @@
 //! Connections: `config/{name}`. What may be shown is stored in the mount; what logs in, in the host's slot.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use engine_sdk::types::{Failure, Operation, Outcome, Reply, Request};
 use engine_sdk::{Context, failure};
@@ -8,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::client::{self, Endpoint, Identity, Root};
+use crate::lease::budget;
 use crate::location::{Location, Security};
 use crate::username::Template;
 
@@ -164,8 +166,11 @@ fn write(ctx: &Context, name: &str, sent: Write) -> Result<Outcome, Failure> {
     config.connection_details.insert("connection_url".to_owned(), target.location.into());
     let endpoint = endpoint(ctx).map_err(|error| refusal(error.message))?;
     let root = merge_root(ctx.slot(name)?.unwrap_or_default(), &config, secrets);
+    if root.tls_certificate.is_some() != root.private_key.is_some() {
+        return Err(refusal("tls_certificate and private_key go together"));
+    }
     if config.verify_connection {
-        config.identity = Some(verify(&endpoint, &root)?);
+        config.identity = Some(verify(&endpoint, &root, budget(ctx)?)?);
     }
     ctx.put_slot(name, &root)?;
     ctx.storage().put_json(&key(name), &config)?;
@@ -201,11 +206,8 @@ fn merge_root(held: Root, config: &Config, (password, private_key): (Option<Stri
     }
 }
 
-fn verify(endpoint: &Endpoint, root: &Root) -> Result<Identity, Failure> {
-    let identity = client::with_runtime(async {
-        let mut session = client::check(endpoint, root).await?;
-        client::identify(&mut session).await
-    });
+fn verify(endpoint: &Endpoint, root: &Root, budget: Duration) -> Result<Identity, Failure> {
+    let identity = client::fresh(endpoint, root, budget, client::identify);
     let secrets = [root.password.as_deref().unwrap_or_default()];
     identity.map_err(|error| refusal(format!("error verifying connection: {}", error.without(&secrets))))
 }

@@ -9,7 +9,7 @@ use rand::rngs::OsRng;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::client::{self, Endpoint, Error, Fence, Identity, NewRole, OurRole, Revocation, Root};
+use crate::client::{self, Endpoint, Error, Fence, Identity, Root};
 use crate::config;
 use crate::statements::{self, Later, Values};
 
@@ -74,13 +74,11 @@ fn fence<'a>(lease: &'a Lease, undo: &'a Undo, budget: Duration) -> Fence<'a> {
     Fence {
         lease_id: &lease.id,
         role: &undo.username,
-        patience: u64::try_from(patience).unwrap_or(u64::MAX),
+        stamp: &lease.stamp,
+        oid: undo.oid.as_deref().filter(|_| lease.confirmed),
         identity: undo.identity.as_ref(),
+        patience: u64::try_from(patience).unwrap_or(u64::MAX),
     }
-}
-
-fn ours<'a>(lease: &'a Lease, undo: &'a Undo) -> OurRole<'a> {
-    OurRole { stamp: &lease.stamp, oid: undo.oid.as_deref().filter(|_| lease.confirmed) }
 }
 
 fn undo(handle: &Handle) -> Result<Undo, Failure> {
@@ -98,10 +96,9 @@ pub(crate) fn create(ctx: &Context, intent: &Lease, carry: &str) -> Result<Issue
     let values =
         Values { name: &undo.username, password: &secret, expiration: &statements::expiration(intent.expires_at) };
     let script = statements::script(&carry.creation, values);
-    let new = NewRole { script: &script, stamp: &intent.stamp, not_after: intent.not_after };
     let fence = fence(intent, &undo, budget);
     let made = client::run(&backend.endpoint, &backend.root, budget, async |session| {
-        client::create(session, &fence, &new).await
+        client::create(session, &fence, &script, intent.not_after).await
     });
     let made = made.map_err(|error| not_created(error.without(&[&secret, &carry.password])))?;
     let learnt = Undo {
@@ -147,9 +144,9 @@ pub(crate) fn renew(ctx: &Context, lease: &Lease) -> Result<Renewed, Failure> {
     let expiration = statements::expiration(lease.expires_at);
     let script =
         statements::script(renewal, Values { name: &undo.username, expiration: &expiration, ..Values::default() });
-    let (fence, ours) = (fence(lease, &undo, budget), ours(lease, &undo));
+    let fence = fence(lease, &undo, budget);
     client::run(&backend.endpoint, &backend.root, budget, async |session| {
-        client::renew(session, &fence, ours, &script).await
+        client::renew(session, &fence, &script).await
     })?;
     Ok(Renewed { handle: None, warnings: Vec::new() })
 }
@@ -173,9 +170,9 @@ fn end(ctx: &Context, lease: &Lease) -> Result<Ended, Failure> {
     let Later { revocation, rollback, .. } = &undo.later;
     let script = if lease.confirmed || rollback.is_empty() { revocation } else { rollback };
     let script = statements::script(script, Values { name: &undo.username, ..Values::default() });
-    let revocation = Revocation { fence: fence(lease, &undo, budget), ours: ours(lease, &undo), script: &script };
+    let fence = fence(lease, &undo, budget);
     let ended = client::run(&backend.endpoint, &backend.root, budget, async |session| {
-        client::revoke(session, &revocation).await
+        client::revoke(session, &fence, &script).await
     });
     Ok(match ended? {
         client::Ended::Removed => Ended::Removed,

@@ -68,3 +68,6 @@ impl Issuer for Database {
 }
 
 engine_sdk::export_issuer!(Database);
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,7 @@
 use engine_sdk::types::{Cause, Failure, Outcome, Request, from_json, to_json};
 use engine_sdk::{Context, failure};
 
-use crate::client::{self, Error, Root};
+use crate::client::{self, Root};
 use crate::config::{self, Config};
 use crate::lease::{budget, hashed};
 use crate::statements::{self, Values};
@@ -42,8 +42,8 @@ pub(crate) fn apply(ctx: &Context, slot: &str, current: &str, candidate: &str) -
     match applied {
         Err(error) if error.cause == Cause::Denied => {
             // An earlier attempt may have got through; `prove` looks closer.
-            client::with_runtime(async { client::check(&endpoint, &candidate).await.map(drop) })
-                .map_err(|_| Failure::from(error))
+            let logged_in = client::fresh(&endpoint, &candidate, budget(ctx)?, client::identify);
+            logged_in.map(drop).map_err(|_| error.into())
         }
         result => result.map_err(|error| error.without(&[&secret, password]).into()),
     }
@@ -62,9 +62,6 @@ pub(crate) fn prove(ctx: &Context, secret: &str) -> Result<(), Failure> {
     let root: Root = from_json(secret)?;
     let endpoint = config::endpoint(ctx)?;
     let wrong = ctx.generate_password(None)?;
-    let proof: Result<(), Error> = client::with_runtime(async {
-        client::check(&endpoint, &root).await?;
-        client::refuses_wrong_password(&endpoint, &root, &wrong).await
-    });
+    let proof = client::prove(&endpoint, &root, &wrong, budget(ctx)?);
     proof.map_err(|error| error.without(&[root.password.as_deref().unwrap_or_default()]).into())
 }

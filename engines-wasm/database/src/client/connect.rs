@@ -65,8 +65,11 @@ thread_local! {
     static KEPT: RefCell<Option<Kept>> = const { RefCell::new(None) };
 }
 
-/// Runs a future on the instance's own runtime.
-pub(crate) fn with_runtime<T>(future: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+/// Runs a future on the instance's own runtime, for so long at most.
+fn block_on<T>(budget: Duration, future: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    let future = async {
+        tokio::time::timeout(budget, future).await.unwrap_or_else(|_| Err(Error::unreachable("no answer in time")))
+    };
     RUNTIME.with(|cell| {
         if cell.get().is_none() {
             let runtime = Builder::new_current_thread().enable_all().build();
@@ -87,7 +90,7 @@ pub(crate) fn run<T>(
     budget: Duration,
     work: impl AsyncFn(&mut Session) -> Result<T, Error>,
 ) -> Result<T, Error> {
-    let all = async {
+    block_on(budget, async {
         if let Some((mut session, opened)) = take(endpoint, root) {
             let result = work(&mut session).await;
             if result.is_ok() || session.has_answered() {
@@ -95,14 +98,26 @@ pub(crate) fn run<T>(
                 return result;
             }
         }
-        let mut session = open(endpoint, root).await.map_err(|error| Error { untouched: true, ..error })?;
+        let mut session = open(endpoint, root).await?;
         let opened = Instant::now();
         let result = work(&mut session).await;
         keep(session, endpoint, root, opened);
         result
-    };
-    with_runtime(async {
-        tokio::time::timeout(budget, all).await.unwrap_or_else(|_| Err(Error::unreachable("no answer in time")))
+    })
+}
+
+/// Logs in anew, never over a kept connection, and works over that.
+pub(crate) fn fresh<T>(
+    endpoint: &Endpoint,
+    root: &Root,
+    budget: Duration,
+    work: impl AsyncFnOnce(&mut Session) -> Result<T, Error>,
+) -> Result<T, Error> {
+    block_on(budget, async {
+        let mut session = open(endpoint, root).await?;
+        let result = work(&mut session).await;
+        session.close().await;
+        result
     })
 }
 
@@ -119,11 +134,7 @@ fn keep(session: Session, endpoint: &Endpoint, root: &Root, opened: Instant) {
     }
 }
 
-/// Logs in anew, never over a kept connection.
-pub(crate) async fn check(endpoint: &Endpoint, root: &Root) -> Result<Session, Error> {
-    open(endpoint, root).await
-}
-
+/// Logs in. Whatever goes wrong here leaves the server as it was.
 async fn open(endpoint: &Endpoint, root: &Root) -> Result<Session, Error> {
     let attempt = async {
         let mut last = Error::unreachable(format!("{:?} has no address", endpoint.host));
@@ -138,7 +149,8 @@ async fn open(endpoint: &Endpoint, root: &Root) -> Result<Session, Error> {
         Err(last)
     };
     let late = || Error::unreachable(format!("{}:{} did not answer in time", endpoint.host, endpoint.port));
-    tokio::time::timeout(CONNECT_TIMEOUT, attempt).await.unwrap_or_else(|_| Err(late()))
+    let opened = tokio::time::timeout(CONNECT_TIMEOUT, attempt).await.unwrap_or_else(|_| Err(late()));
+    opened.map_err(|error| Error { untouched: true, ..error })
 }
 
 /// Tokio's own look-up needs threads, which a component has not.
@@ -157,6 +169,8 @@ async fn connect(endpoint: &Endpoint, root: &Root, address: SocketAddr) -> Resul
         .password(root.password.as_deref().unwrap_or_default())
         .database(endpoint.location.database.as_deref().unwrap_or(user))
         .application_name("cofferdam")
+        // Poolers refuse what they do not know.
+        .extra_float_digits(None)
         .options(endpoint.location.settings.iter().map(|(name, value)| (name, value)))
         .disable_statement_logging();
     if let (Some(certificate), Some(key)) = (&root.tls_certificate, &root.private_key) {

@@ -7,17 +7,6 @@ use crate::statements::{identifier, literal};
 /// Milliseconds that the last statements may take, once the clock was looked at.
 const STAMP_PATIENCE: u64 = 5_000;
 
-/// The user to be made.
-#[derive(Clone, Copy)]
-pub(crate) struct NewRole<'a> {
-    /// Creation statements, filled in, each with its semicolon.
-    pub(crate) script: &'a str,
-    /// What is written onto the user.
-    pub(crate) stamp: &'a str,
-    /// Unix seconds: the user must not appear from then on.
-    pub(crate) not_after: u64,
-}
-
 /// What was learnt.
 #[derive(Debug)]
 pub(crate) struct Created {
@@ -27,15 +16,20 @@ pub(crate) struct Created {
     pub(crate) identity: Identity,
 }
 
-/// Makes a user.
-pub(crate) async fn create(session: &mut Session, fence: &Fence<'_>, new: &NewRole<'_>) -> Result<Created, Error> {
-    let made = make(session, fence, new).await;
+/// Makes a user by a script, unless it is `not_after` (Unix seconds) or later.
+pub(crate) async fn create(
+    session: &mut Session,
+    fence: &Fence<'_>,
+    script: &str,
+    not_after: u64,
+) -> Result<Created, Error> {
+    let made = make(session, fence, script, not_after).await;
     let made = session.settle(made).await?;
     // What follows may have committed when its answer is lost: such an error does not count as untouched.
     let sql = format!(
         "SET LOCAL statement_timeout = {STAMP_PATIENCE}; COMMENT ON ROLE {} IS {}; COMMIT",
         identifier(fence.role),
-        literal(new.stamp)
+        literal(fence.stamp)
     );
     let committed = session.finish(sql).await;
     session.settle(committed).await?;
@@ -43,7 +37,7 @@ pub(crate) async fn create(session: &mut Session, fence: &Fence<'_>, new: &NewRo
 }
 
 /// Everything but the stamp and the commit.
-async fn make(session: &mut Session, fence: &Fence<'_>, new: &NewRole<'_>) -> Result<Created, Error> {
+async fn make(session: &mut Session, fence: &Fence<'_>, script: &str, not_after: u64) -> Result<Created, Error> {
     let facts = fence.begin(session).await?;
     if facts.role.is_some() {
         return Err(Error::conflict(format!("a user {:?} exists already", fence.role)));
@@ -53,8 +47,6 @@ async fn make(session: &mut Session, fence: &Fence<'_>, new: &NewRole<'_>) -> Re
          SELECT r.oid::text AS oid,
                 (pg_catalog.clock_timestamp() >= pg_catalog.to_timestamp({not_after}))::text AS late
          FROM (VALUES (1)) one LEFT JOIN pg_catalog.pg_roles r ON r.rolname = {role}",
-        script = new.script,
-        not_after = new.not_after,
         role = literal(fence.role),
     );
     let rows = session.query(sql).await?;

@@ -46,10 +46,12 @@ impl Error {
         self.code.as_deref() == Some(code)
     }
 
-    /// Hides secrets that the server may have quoted.
+    /// Hides secrets that the server may have quoted, as they are or as they stood in the statement.
     pub(crate) fn without(mut self, secrets: &[&str]) -> Self {
         for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
-            self.message = self.message.replace(secret, "[redacted]");
+            for form in [*secret, &secret.replace('\'', "''")] {
+                self.message = self.message.replace(form, "[redacted]");
+            }
         }
         self
     }
@@ -60,8 +62,8 @@ impl Error {
             // Wrong password, no such user, not let in.
             "28P01" | "28000" => Cause::Denied,
             DEPENDENT => Cause::Dependent,
-            // Too many connections, out of memory, a lock not had in time, a deadlock, a serialization failure.
-            "53300" | "53200" | "53000" | "55P03" | "40P01" | "40001" => Cause::Throttled,
+            // Too many connections, out of memory; a lock not had, or a statement not done, in time; a deadlock.
+            "53300" | "53200" | "53000" | "55P03" | "57014" | "40P01" | "40001" => Cause::Throttled,
             // Shutting down, starting up, crashed; a transaction that may only read: a standby.
             "57P01" | "57P02" | "57P03" | "25006" => Cause::Unreachable,
             _ => Cause::Refused,

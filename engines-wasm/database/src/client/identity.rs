@@ -1,4 +1,4 @@
-//! Which database this is, and whose role that is: asked first in every transaction, under the lease's lock.
+//! Which database this is, and whose user that is: asked first in every transaction, under the lease's lock.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -8,6 +8,11 @@ use super::Error;
 use super::session::{self, Session};
 use crate::statements::literal;
 
+/// Milliseconds after which the server gives a transaction up that we left alone.
+const IDLE_PATIENCE: u64 = 10_000;
+const IDENTITY: &str = "c.system_identifier::text AS system, pg_catalog.current_database()::text AS database,
+                        pg_catalog.pg_is_in_recovery()::text AS standby";
+
 /// Tells one database from all others, restored copies and replicas under a new name included.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Identity {
@@ -16,11 +21,6 @@ pub(crate) struct Identity {
     /// The database's name.
     pub(crate) database: String,
 }
-
-/// Milliseconds after which the server gives a transaction up that we left alone.
-const IDLE_PATIENCE: u64 = 10_000;
-const IDENTITY: &str = "c.system_identifier::text AS system, pg_catalog.current_database()::text AS database,
-                        pg_catalog.pg_is_in_recovery()::text AS standby";
 
 impl Identity {
     fn read(row: &PgRow) -> Result<Self, Error> {
@@ -38,39 +38,44 @@ pub(crate) struct Fence<'a> {
     pub(crate) lease_id: &'a str,
     /// The user's name.
     pub(crate) role: &'a str,
-    /// Milliseconds that one statement may take.
-    pub(crate) patience: u64,
+    /// What `create` writes onto the user.
+    pub(crate) stamp: &'a str,
+    /// What `create` saw, if it was seen to have succeeded.
+    pub(crate) oid: Option<&'a str>,
     /// The database that the lease was made on, if that was seen.
     pub(crate) identity: Option<&'a Identity>,
-}
-
-/// What makes a role this lease's.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct OurRole<'a> {
-    /// What `create` wrote onto it.
-    pub(crate) stamp: &'a str,
-    /// What `create` saw, if the create was seen to have succeeded.
-    pub(crate) oid: Option<&'a str>,
+    /// Milliseconds that one statement may take.
+    pub(crate) patience: u64,
 }
 
 /// What stands behind the fence.
 #[derive(Debug)]
 pub(super) struct Facts {
     pub(super) identity: Identity,
+    /// We may do anything.
+    pub(super) superuser: bool,
     pub(super) role: Option<Found>,
 }
 
-/// A role of the name that was asked for.
+/// The user of the lease, or one that has its name.
 #[derive(Debug)]
 pub(super) struct Found {
     pub(super) oid: String,
-    pub(super) comment: Option<String>,
+    name: String,
+    comment: Option<String>,
 }
 
 impl Found {
-    /// An operator may have overwritten the comment, and no role ever gets the same oid again while the first is there.
-    pub(super) fn is_ours(&self, ours: OurRole<'_>) -> bool {
-        self.comment.as_deref() == Some(ours.stamp) || ours.oid == Some(self.oid.as_str())
+    /// Whether it was made for the lease, and can be found by everybody who looks for it. An operator may have
+    /// overwritten the comment; no other user gets the same oid while the first is there.
+    pub(super) fn check(&self, fence: &Fence<'_>) -> Result<(), Error> {
+        if self.name != fence.role {
+            return Err(Error::conflict(format!("the user {:?} was renamed to {:?}", fence.role, self.name)));
+        }
+        if self.comment.as_deref() == Some(fence.stamp) || fence.oid == Some(self.oid.as_str()) {
+            return Ok(());
+        }
+        Err(Error::conflict(format!("the user {:?} was not made for this lease", fence.role)))
     }
 }
 
@@ -78,23 +83,32 @@ impl Fence<'_> {
     /// Begins a transaction, takes the lease's lock, and looks around: one round trip.
     ///
     /// The isolation level is ours because the look must see what was committed while the lock was waited for; the
-    /// resets, because an operator's statements may have left their mark on the session.
+    /// resets, because an operator's statements may have left their mark on the session. A user that was renamed is
+    /// found by its oid, lest it count as gone.
     pub(super) async fn begin(&self, session: &mut Session) -> Result<Facts, Error> {
-        let patience = self.patience;
-        let idle = patience.min(IDLE_PATIENCE);
         let sql = format!(
             "BEGIN ISOLATION LEVEL READ COMMITTED;
              RESET SESSION AUTHORIZATION;
              RESET ALL;
              SET LOCAL statement_timeout = {patience};
-             SET LOCAL lock_timeout = {patience};
+             SET LOCAL lock_timeout = {lock_patience};
              SET LOCAL idle_in_transaction_session_timeout = {idle};
              SET LOCAL client_min_messages = warning;
              SELECT pg_catalog.pg_advisory_xact_lock({lock});
-             SELECT {IDENTITY}, r.oid::text AS oid, pg_catalog.shobj_description(r.oid, 'pg_authid') AS comment
-             FROM pg_catalog.pg_control_system() c LEFT JOIN pg_catalog.pg_roles r ON r.rolname = {role}",
+             SELECT {IDENTITY}, pg_catalog.current_setting('is_superuser') AS superuser, r.oid::text AS oid,
+                    r.rolname::text AS name, pg_catalog.shobj_description(r.oid, 'pg_authid') AS comment
+             FROM pg_catalog.pg_control_system() c
+             LEFT JOIN pg_catalog.pg_roles r ON r.rolname = {role}
+                 OR r.oid = {oid} AND pg_catalog.shobj_description(r.oid, 'pg_authid') = {stamp}
+             ORDER BY r.rolname = {role} DESC LIMIT 1",
+            patience = self.patience,
+            // Shorter, so that waiting in vain shows as such.
+            lock_patience = self.patience / 4 * 3,
+            idle = self.patience.min(IDLE_PATIENCE),
             lock = lock_key(self.lease_id),
             role = literal(self.role),
+            oid = self.oid.and_then(|oid| oid.parse::<u32>().ok()).unwrap_or_default(),
+            stamp = literal(self.stamp),
         );
         let rows = session.query(sql).await?;
         let row = rows.last().ok_or_else(silent)?;
@@ -102,15 +116,15 @@ impl Fence<'_> {
         if let Some(expected) = self.identity.filter(|expected| **expected != identity) {
             return Err(mismatch(expected, &identity));
         }
-        let role = match session::text(row, "oid")? {
-            Some(oid) => Some(Found { oid, comment: session::text(row, "comment")? }),
-            None => None,
+        let role = match (session::text(row, "oid")?, session::text(row, "name")?) {
+            (Some(oid), Some(name)) => Some(Found { oid, name, comment: session::text(row, "comment")? }),
+            _ => None,
         };
-        Ok(Facts { identity, role })
+        Ok(Facts { identity, superuser: session::some_text(row, "superuser")? == "on", role })
     }
 }
 
-/// Which database this is, on a connection that is to be used for configurations.
+/// Which database this is.
 pub(crate) async fn identify(session: &mut Session) -> Result<Identity, Error> {
     let rows = session.finish(format!("SELECT {IDENTITY} FROM pg_catalog.pg_control_system() c")).await?;
     Identity::read(rows.last().ok_or_else(silent)?)

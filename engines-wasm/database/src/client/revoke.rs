@@ -3,20 +3,10 @@
 use engine_sdk::types::Cause;
 
 use super::error::DEPENDENT;
-use super::identity::Found;
-use super::renew::not_ours;
+use super::identity::Facts;
 use super::session::Session;
-use super::{Error, Fence, OurRole};
+use super::{Error, Fence};
 use crate::statements::identifier;
-
-/// How to end a user.
-#[derive(Clone, Copy)]
-pub(crate) struct Revocation<'a> {
-    pub(crate) fence: Fence<'a>,
-    pub(crate) ours: OurRole<'a>,
-    /// The operator's statements, filled in, each with its semicolon; may be empty.
-    pub(crate) script: &'a str,
-}
 
 /// How it ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,70 +15,65 @@ pub(crate) enum Ended {
     Absent,
 }
 
-/// Ends a user. Can be repeated from wherever it stopped.
-pub(crate) async fn revoke(session: &mut Session, revocation: &Revocation<'_>) -> Result<Ended, Error> {
-    let locked = lock_out(session, revocation).await;
-    let Some(found) = session.settle(locked).await? else { return Ok(Ended::Absent) };
-    let dropped = drop_role(session, revocation, &found).await;
+/// Ends a user by the operator's script (which may be empty), and by our own means where that does not. Can be repeated
+/// from wherever it stopped.
+pub(crate) async fn revoke(session: &mut Session, fence: &Fence<'_>, script: &str) -> Result<Ended, Error> {
+    let locked = lock_out(session, fence).await;
+    let Some(oid) = session.settle(locked).await? else { return Ok(Ended::Absent) };
+    let dropped = drop_role(session, fence, script, &oid).await;
     session.settle(dropped).await?;
     Ok(Ended::Removed)
 }
 
-/// The role, if it is there and ours.
-async fn find(session: &mut Session, revocation: &Revocation<'_>) -> Result<Option<Found>, Error> {
-    match revocation.fence.begin(session).await?.role {
-        Some(found) if found.is_ours(revocation.ours) => Ok(Some(found)),
-        Some(_) => Err(not_ours(revocation.fence.role)),
-        None => Ok(None),
-    }
-}
-
-/// Takes the log-in away, for good even if nothing after it works. None: there is no such role.
-async fn lock_out(session: &mut Session, revocation: &Revocation<'_>) -> Result<Option<Found>, Error> {
-    let Some(found) = find(session, revocation).await? else {
+/// Takes the log-in away, for good even if nothing after it works. The user's oid; none: there is no such user.
+async fn lock_out(session: &mut Session, fence: &Fence<'_>) -> Result<Option<String>, Error> {
+    let Some(found) = fence.begin(session).await?.role else {
         session.roll_back().await;
         return Ok(None);
     };
-    session.finish(format!("ALTER ROLE {} NOLOGIN; COMMIT", identifier(revocation.fence.role))).await?;
-    Ok(Some(found))
+    found.check(fence)?;
+    session.finish(format!("ALTER ROLE {} NOLOGIN; COMMIT", identifier(fence.role))).await?;
+    Ok(Some(found.oid))
 }
 
-/// Disconnects and drops the role.
-async fn drop_role(session: &mut Session, revocation: &Revocation<'_>, locked: &Found) -> Result<(), Error> {
-    match find(session, revocation).await? {
-        Some(found) if found.oid == locked.oid => {}
+/// Disconnects and drops the user.
+async fn drop_role(session: &mut Session, fence: &Fence<'_>, script: &str, oid: &str) -> Result<(), Error> {
+    let superuser = match fence.begin(session).await? {
+        Facts { role: Some(found), superuser, .. } if found.oid == oid => superuser,
         // Gone since: somebody was faster.
         _ => {
             session.roll_back().await;
             return Ok(());
         }
-    }
-    let role = identifier(revocation.fence.role);
-    // A superuser needs no membership; others may not be able to get it, and perhaps have it.
-    attempt(session, &format!("GRANT {role} TO CURRENT_USER")).await?;
-    let sessions = format!(
+    };
+    let role = identifier(fence.role);
+    let disconnect = format!(
         "SELECT pg_catalog.pg_terminate_backend(pid)::text FROM pg_catalog.pg_stat_activity
-         WHERE usesysid = {} AND pid <> pg_catalog.pg_backend_pid()",
-        locked.oid
+         WHERE usesysid = {oid} AND pid <> pg_catalog.pg_backend_pid()"
     );
-    attempt(session, &sessions).await?;
-    if !revocation.script.is_empty() {
-        run_script(session, &role, revocation.script).await?;
+    if superuser {
+        session.query(disconnect).await?;
+    } else {
+        // To end a user's sessions and to take over what it owns, one must be a member of it.
+        attempt(session, &format!("GRANT {role} TO CURRENT_USER")).await?;
+        attempt(session, &disconnect).await?;
     }
-    let still_there =
-        !session.query(format!("SELECT FROM pg_catalog.pg_roles WHERE oid = {}", locked.oid)).await?.is_empty();
-    if still_there {
-        session.query(format!("{} DROP ROLE {role};", disown(&role))).await?;
+    if !script.is_empty() {
+        run_script(session, &role, script).await?;
+        let left = session.query(format!("SELECT oid::text FROM pg_catalog.pg_roles WHERE oid = {oid}")).await?;
+        if left.is_empty() {
+            return session.finish("COMMIT".to_owned()).await.map(drop);
+        }
     }
-    session.finish("COMMIT".to_owned()).await.map(drop)
+    session.finish(format!("{} DROP ROLE {role}; COMMIT", disown(&role))).await.map(drop)
 }
 
-/// Gives what the role owns to us, and takes its privileges away (in this database).
+/// Gives what the user owns to us, and takes its privileges away (in this database).
 fn disown(role: &str) -> String {
     format!("REASSIGN OWNED BY {role} TO CURRENT_USER; DROP OWNED BY {role};")
 }
 
-/// The operator's statements. If they fail because something still depends on the role (a default privilege that they
+/// The operator's statements. If they fail because something still depends on the user (a default privilege that they
 /// do not revoke, a table that the user made), that is cleared away and they get a second chance.
 async fn run_script(session: &mut Session, role: &str, script: &str) -> Result<(), Error> {
     match savepoint(session, script).await {

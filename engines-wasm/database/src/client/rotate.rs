@@ -1,10 +1,12 @@
 //! Changes the engine's own password.
 
+use std::time::Duration;
+
 use engine_sdk::types::Cause;
 
-use super::Error;
-use super::connect::{Endpoint, Root, check};
+use super::connect::{Endpoint, Root, fresh};
 use super::session::Session;
+use super::{Error, identify};
 
 /// Runs a script that changes the password, in a transaction.
 pub(crate) async fn change_password(session: &mut Session, script: &str) -> Result<(), Error> {
@@ -12,10 +14,12 @@ pub(crate) async fn change_password(session: &mut Session, script: &str) -> Resu
     session.settle(result).await.map(drop)
 }
 
-/// Sees that a server that let us in looks at the password at all: behind `trust`, or a pooler, a proof is none.
-pub(crate) async fn refuses_wrong_password(endpoint: &Endpoint, root: &Root, wrong: &str) -> Result<(), Error> {
+/// Logs in with the secret, and sees that the server looks at the password at all: behind `trust`, or a pooler, a log-in
+/// proves nothing.
+pub(crate) fn prove(endpoint: &Endpoint, root: &Root, wrong: &str, budget: Duration) -> Result<(), Error> {
+    fresh(endpoint, root, budget, identify)?;
     let root = Root { password: Some(wrong.to_owned()), ..root.clone() };
-    match check(endpoint, &root).await {
+    match fresh(endpoint, &root, budget, identify) {
         Err(error) if error.cause == Cause::Denied => Ok(()),
         Err(error) => Err(error),
         Ok(_) => Err(Error::refused("the server accepts any password, so nothing proves that the new one is in force")),

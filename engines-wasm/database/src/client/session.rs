@@ -1,7 +1,7 @@
 //! One connection, and whether a transaction is open on it.
 
 use sqlx::postgres::{PgConnection, PgRow};
-use sqlx::{AssertSqlSafe, Row};
+use sqlx::{AssertSqlSafe, Connection, Row};
 
 use super::Error;
 
@@ -54,6 +54,12 @@ impl Session {
     pub(super) async fn roll_back(&mut self) {
         // The error that led here is the one worth telling.
         let _ = self.finish("ROLLBACK".to_owned()).await;
+    }
+
+    /// Says good-bye.
+    pub(super) async fn close(self) {
+        // Whoever hung up first.
+        let _ = self.connection.close().await;
     }
 
     /// Undoes the transaction on an error.
