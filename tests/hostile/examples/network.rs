@@ -11,6 +11,7 @@ struct Network;
 
 impl Attack for Network {
     const NAME: &'static str = "network";
+    const BACKENDS: bool = true;
 
     fn routes() -> Vec<Route> {
         vec![route("reach/{name}/{how}", Some("{name}")), route("alone/{how}", None)]

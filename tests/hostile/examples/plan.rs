@@ -7,9 +7,10 @@ struct Liar;
 
 impl Attack for Liar {
     const NAME: &'static str = "plan";
+    const BACKENDS: bool = true;
 
     fn routes() -> Vec<Route> {
-        vec![route("creds/{name}/{how}", Some("{name}")), route("alone/{how}", None)]
+        vec![route("creds/{name}/{how}", None), route("reaching/{name}/{how}", Some("{name}"))]
     }
 
     fn handle(request: &Request) -> Result<Outcome, Failure> {

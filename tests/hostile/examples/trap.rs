@@ -7,9 +7,10 @@ struct Trap;
 
 impl Attack for Trap {
     const NAME: &'static str = "trap";
+    const BACKENDS: bool = true;
 
     fn routes() -> Vec<Route> {
-        vec![route("creds/{name}/{role}", Some("{name}")), route("attack/{how}", None)]
+        vec![route("creds/{name}/{role}", None), route("attack/{how}", None)]
     }
 
     fn handle(request: &Request) -> Result<Outcome, Failure> {

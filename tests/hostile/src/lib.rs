@@ -27,7 +27,10 @@ pub trait Attack {
     /// The name under which it is registered.
     const NAME: &'static str;
 
-    /// Its routes, without `config/{name}`, which every attack has.
+    /// Whether its policy gives it backends: then it has the route `config/{name}` too.
+    const BACKENDS: bool = false;
+
+    /// Its routes.
     fn routes() -> Vec<Route>;
 
     /// One request.
@@ -53,8 +56,10 @@ pub trait Attack {
 
     /// The whole description.
     fn describe() -> Description {
-        let mut routes = vec![route("config/{name}", Some("{name}"))];
-        routes.extend(Self::routes());
+        let mut routes = Self::routes();
+        if Self::BACKENDS {
+            routes.push(route("config/{name}", Some("{name}")));
+        }
         Description {
             name: Self::NAME.to_owned(),
             version: "0.1.0".to_owned(),
