@@ -216,6 +216,19 @@ impl Storage {
         self.skipping(&self.0.bad_leases, limit, |n| self.0.physical.leases_due(now, n)).await
     }
 
+    /// As [`Storage::leases_due`], without those on the given backends (mount uuid, name).
+    ///
+    /// # Errors
+    /// Sealed; Unavailable.
+    pub async fn leases_due_except(
+        &self,
+        now: Timestamp,
+        except: &[(String, String)],
+        limit: usize,
+    ) -> Result<Vec<LeaseRow>> {
+        self.skipping(&self.0.bad_leases, limit, |n| self.0.physical.leases_due_except(now, except, n)).await
+    }
+
     /// When the next lease or token is due, those apart that do not open.
     ///
     /// # Errors

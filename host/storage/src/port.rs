@@ -260,6 +260,14 @@ pub trait Physical: Send + Sync {
     async fn lease_names(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<String>>;
     /// Leases that are due, earliest first.
     async fn leases_due(&self, now: Timestamp, limit: usize) -> Result<Vec<LeaseRow>>;
+    /// As [`Physical::leases_due`], without those on the given backends (mount uuid, name): a queue whose head waits for
+    /// a backend that does not answer still has a next one. Must work with a thousand of them.
+    async fn leases_due_except(
+        &self,
+        now: Timestamp,
+        except: &[(String, String)],
+        limit: usize,
+    ) -> Result<Vec<LeaseRow>>;
     /// When the next lease or token is due.
     async fn next_due(&self) -> Result<Option<Timestamp>>;
 

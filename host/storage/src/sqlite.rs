@@ -189,6 +189,15 @@ impl Physical for Sqlite {
         Ok(leases::due(&mut *self.reader().await?, now, limit).await?)
     }
 
+    async fn leases_due_except(
+        &self,
+        now: Timestamp,
+        except: &[(String, String)],
+        limit: usize,
+    ) -> Result<Vec<LeaseRow>> {
+        Ok(leases::due_except(&mut *self.reader().await?, now, except, limit).await?)
+    }
+
     async fn next_due(&self) -> Result<Option<Timestamp>> {
         Ok(leases::next_due(&mut *self.reader().await?).await?)
     }

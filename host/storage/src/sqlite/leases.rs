@@ -128,6 +128,25 @@ pub(super) async fn due(conn: &mut SqliteConnection, now: Timestamp, limit: usiz
     leases(&sqlx::query(query).bind(now.0).bind(sql_limit(limit)).fetch_all(conn).await?)
 }
 
+pub(super) async fn due_except(
+    conn: &mut SqliteConnection,
+    now: Timestamp,
+    except: &[(String, String)],
+    limit: usize,
+) -> Result<Vec<LeaseRow>, Fault> {
+    if except.is_empty() {
+        return due(conn, now, limit).await;
+    }
+    let mut query = QueryBuilder::new(concat!("SELECT ", columns!(), " FROM leases WHERE due_at <= "));
+    query.push_bind(now.0).push(" AND (mount, backend) NOT IN (");
+    query.push_values(except, |mut row, (mount, backend)| {
+        row.push_bind(mount.as_str()).push_bind(backend.as_str());
+    });
+    query.push(") ORDER BY due_at LIMIT ").push_bind(sql_limit(limit));
+    // As many statements as there are lengths of the list: none is worth keeping.
+    leases(&query.build().persistent(false).fetch_all(conn).await?)
+}
+
 pub(super) async fn next_due(conn: &mut SqliteConnection) -> Result<Option<Timestamp>, Fault> {
     let due: Option<i64> = sqlx::query_scalar(
         "SELECT min(due_at) FROM (

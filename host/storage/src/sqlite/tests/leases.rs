@@ -117,6 +117,34 @@ async fn what_is_due_comes_earliest_first() {
     }
 }
 
+#[tokio::test]
+async fn the_queue_goes_on_behind_backends_that_are_left_out() {
+    for home in homes().await {
+        let due = |id: &str, mount: &str, backend: &str, at| {
+            Op::InsertLease(LeaseRow {
+                mount: mount.into(),
+                backend: backend.into(),
+                due_at: Some(Timestamp(at)),
+                ..lease(id)
+            })
+        };
+        home.applied([due("a", "m", "x", 1), due("b", "m", "y", 2), due("c", "n", "x", 3), due("d", "m", "x", 4)])
+            .await;
+        let at = async |except: &[(String, String)], limit| {
+            let rows = home.leases_due_except(Timestamp(9), except, limit).await.unwrap();
+            rows.into_iter().map(|l| l.id).collect::<Vec<_>>()
+        };
+        let key = |mount: &str, backend: &str| (mount.to_owned(), backend.to_owned());
+        assert_eq!(at(&[], 9).await, ["a", "b", "c", "d"]);
+        assert_eq!(at(&[key("m", "x")], 9).await, ["b", "c"], "the name alone is not the backend");
+        assert_eq!(at(&[key("m", "x")], 1).await, ["b"]);
+        assert_eq!(at(&[key("m", "x"), key("m", "y")], 9).await, ["c"]);
+        let mut many: Vec<_> = (0..1_000).map(|n| key("m", &n.to_string())).collect();
+        many.push(key("n", "x"));
+        assert_eq!(at(&many, 9).await, ["a", "b", "d"]);
+    }
+}
+
 /// The queries that must not read whole tables say so themselves.
 #[tokio::test]
 async fn queries_use_their_indexes() {
