@@ -5,7 +5,8 @@ use engine_sdk::{Context, failure};
 
 /// Longest path of a secret: leaves room below the host's limit for what the engine puts around it.
 const MAX_PATH: usize = 1_000;
-/// The host's limit.
+/// The host's limits.
+const MAX_DEPTH: usize = 64;
 const MAX_VALUE: usize = 1 << 20;
 
 /// Whether the path can name a secret. A path that ends in a slash names a folder.
@@ -41,6 +42,28 @@ fn check_segments(path: &str) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Refuses what could be written but not answered again: the host takes no deeper JSON from an engine.
+pub(crate) fn check_depth(json: &str) -> Result<(), Failure> {
+    let (mut depth, mut deepest, mut quoted, mut escaped) = (0_usize, 0, false, false);
+    for byte in json.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            b'{' | b'[' if !quoted => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b'}' | b']' if !quoted => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    if deepest > MAX_DEPTH {
+        return Err(failure::invalid(format!("the secret is nested more than {MAX_DEPTH} levels deep")));
+    }
+    Ok(())
+}
+
 /// Writes an entry, or says that it is too large.
 pub(crate) fn put(ctx: &Context, key: &str, value: &[u8]) -> Result<(), Failure> {
     if value.len() > MAX_VALUE {
@@ -62,6 +85,15 @@ mod tests {
         for path in ["", "/", "a/", "a//b", "/a", "a/./b", "..", "a\0b", &"x".repeat(MAX_PATH + 1)] {
             assert!(check(path).is_err(), "{path}");
         }
+    }
+
+    #[test]
+    fn counts_levels_outside_of_texts() {
+        let nested = |levels: usize| format!("{}1{}", r#"{"a":"#.repeat(levels), "}".repeat(levels));
+        assert!(check_depth(&nested(MAX_DEPTH)).is_ok());
+        assert!(check_depth(&nested(MAX_DEPTH + 1)).is_err());
+        assert!(check_depth(&format!(r#"{{"a":"\"{}","b":[]}}"#, "[".repeat(100))).is_ok());
+        assert!(check_depth(&format!("[{}]", "[],".repeat(100))).is_ok());
     }
 
     #[test]

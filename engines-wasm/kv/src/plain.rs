@@ -75,6 +75,7 @@ fn write(ctx: &Context, request: &Request) -> Result<Reply, Failure> {
     if is_empty(&request.fields) {
         return Err(failure::invalid("missing data fields"));
     }
+    key::check_depth(&request.fields)?;
     let seconds = timing.seconds().map(|seconds| seconds.to_string()).unwrap_or_default();
     key::put(ctx, &entry(&request.path), format!("{seconds}\n{}", request.fields).as_bytes())?;
     Ok(Reply::none())

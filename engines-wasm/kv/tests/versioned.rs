@@ -115,6 +115,8 @@ fn refuses_what_is_no_secret() {
         message(mount.write(path, json!({"data": {}})));
     }
     message(mount.write("data/a", json!({"data": {"v": "x".repeat(1 << 20)}})));
+    let deep = (0..64).fold(json!(1), |inner, _| json!({"a": inner}));
+    message(mount.write("data/a", json!({"data": deep})));
     assert!(mount.0.entries().is_empty());
 }
 

@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 
 use super::metadata::Version;
 use super::{Config, DATA, Metadata, patch, store};
+use crate::key;
 
 pub(super) fn route() -> RouteBuilder {
     engine_sdk::route(DATA)
@@ -136,6 +137,7 @@ pub(super) fn cas_number(cas: &Value) -> Result<u64, Failure> {
 pub(super) fn write(ctx: &Context, request: &Request, path: &str) -> Result<Reply, Failure> {
     let sent: Sent<'_> = request.fields()?;
     let data = sent.data()?;
+    key::check_depth(&request.fields)?;
     let config = Config::load(ctx)?;
     let now = ctx.now().into();
     let metadata = store::metadata(ctx, path)?.unwrap_or_else(|| Metadata::new(now));
@@ -146,6 +148,7 @@ pub(super) fn write(ctx: &Context, request: &Request, path: &str) -> Result<Repl
 pub(super) fn patch(ctx: &Context, request: &Request, path: &str) -> Result<Reply, Failure> {
     let sent: Sent<'_> = request.fields()?;
     let merge: Value = from_json(sent.data()?)?;
+    key::check_depth(&request.fields)?;
     let Some(metadata) = store::metadata(ctx, path)? else {
         return Ok(Reply::none().status(404));
     };

@@ -10,6 +10,9 @@ use super::Config;
 /// How many versions are kept where nobody said.
 const DEFAULT_MAX_VERSIONS: u32 = 10;
 
+/// The most that are kept, whatever was said: all of them must fit into one entry, and go in one call.
+const MOST_VERSIONS: u32 = 8_000;
+
 /// A key: one entry, read with every request.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Metadata {
@@ -103,7 +106,7 @@ impl Metadata {
 
         let limit = match self.max_versions.max(config.max_versions) {
             0 => DEFAULT_MAX_VERSIONS,
-            limit => limit,
+            limit => limit.min(MOST_VERSIONS),
         };
         if self.current - self.oldest < u64::from(limit) {
             return Vec::new();
@@ -151,6 +154,17 @@ mod tests {
         assert_eq!(metadata.add_version(NOW, &config(0, 0)), [4, 5]);
         assert_eq!(numbers(&metadata), [6, 7]);
         assert_eq!(metadata.add_version(NOW, &config(4, 0)), [0; 0]);
+    }
+
+    #[test]
+    fn the_most_versions_fit_into_one_entry() -> Result<(), serde_json::Error> {
+        let mut metadata = Metadata::new(NOW);
+        for _ in 0..=MOST_VERSIONS {
+            metadata.add_version(Timestamp::from_unix(4_000_000_000), &config(u32::MAX, 1));
+        }
+        assert_eq!(metadata.versions.len(), MOST_VERSIONS as usize);
+        assert!(serde_json::to_string(&metadata)?.len() < 1 << 20);
+        Ok(())
     }
 
     #[test]
