@@ -4,3 +4,4 @@ mod database;
 mod kv;
 mod memory;
 mod support;
+mod trouble;
