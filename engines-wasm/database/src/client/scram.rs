@@ -26,21 +26,25 @@ pub(crate) fn verifier(password: &str, salt: &[u8; 16]) -> Result<String, hmac::
     ))
 }
 
-/// RFC 5802's `Hi`: PBKDF2 with one block.
+/// RFC 5802's `Hi`: PBKDF2 with one block. The key is prepared once for all rounds.
 fn salted_password(password: &[u8], salt: &[u8]) -> Result<[u8; 32], hmac::digest::InvalidLength> {
-    let mut last = hmac(password, &[salt, &1_u32.to_be_bytes()])?;
+    let keyed = Hmac::<Sha256>::new_from_slice(password)?;
+    let mut last = finish(keyed.clone(), &[salt, &1_u32.to_be_bytes()]);
     let mut salted = last;
     for _ in 1..ITERATIONS {
-        last = hmac(password, &[&last])?;
+        last = finish(keyed.clone(), &[&last]);
         salted.iter_mut().zip(last).for_each(|(byte, other)| *byte ^= other);
     }
     Ok(salted)
 }
 
 fn hmac(key: &[u8], parts: &[&[u8]]) -> Result<[u8; 32], hmac::digest::InvalidLength> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key)?;
+    Ok(finish(Hmac::new_from_slice(key)?, parts))
+}
+
+fn finish(mut mac: Hmac<Sha256>, parts: &[&[u8]]) -> [u8; 32] {
     parts.iter().for_each(|part| mac.update(part));
-    Ok(mac.finalize().into_bytes().into())
+    mac.finalize().into_bytes().into()
 }
 
 #[cfg(test)]
