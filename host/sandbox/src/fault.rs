@@ -5,10 +5,6 @@ use cofferdam_model::{Error, ErrorKind};
 use wasmtime::Trap;
 
 use crate::convert::BadAnswer;
-use crate::redact::cut;
-
-/// Bytes of a guest's output in the log.
-const MAX_OUTPUT: usize = 1024;
 
 /// How a call ended without an answer.
 #[derive(Debug)]
@@ -47,15 +43,10 @@ impl std::fmt::Display for Fault {
 }
 
 impl Fault {
-    /// The error for the caller. Names engine and mount, as operators must know whom to look at.
+    /// The error for the caller; `output` is one redacted line for the log. Names engine and mount, as operators must know whom to look at.
     pub(crate) fn into_error(self, engine: &str, mount: &str, output: &str) -> CallError {
         let message = format!("engine {engine} at {mount}: {self}");
-        let mut log = message.clone();
-        if !output.is_empty() {
-            let mut output = output.to_owned();
-            cut(&mut output, MAX_OUTPUT);
-            log = format!("{log}; its last words: {output}");
-        }
+        let log = if output.is_empty() { message.clone() } else { format!("{message}; its last words: {output}") };
         CallError::Fault(Error { kind: ErrorKind::Backend, messages: vec![message], log: Some(log), data: None })
     }
 }

@@ -164,6 +164,11 @@ impl Kept {
         drop(self.take_if(|i| i.key.mount == uuid));
     }
 
+    /// Drops what would continue this key.
+    pub(crate) fn forget(&self, key: &WarmKey) {
+        drop(self.take_if(|i| i.key == *key));
+    }
+
     /// Drops all whose connections go to a target that died.
     pub(crate) fn forget_target(&self, mount: &str, backend: &str, generation: u64) {
         let died = |key: &WarmKey| {

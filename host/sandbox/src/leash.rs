@@ -61,6 +61,11 @@ impl Leash {
             std::future::pending::<()>().await;
         }
     }
+
+    /// Whether the call's grants are gone.
+    pub(crate) fn is_pulled(&self) -> bool {
+        *self.ended.borrow()
+    }
 }
 
 #[cfg(test)]

@@ -63,7 +63,7 @@ impl Redactor {
 }
 
 /// Shortens at a character boundary.
-pub(crate) fn cut(text: &mut String, limit: usize) {
+fn cut(text: &mut String, limit: usize) {
     if text.len() > limit {
         text.truncate(text.floor_char_boundary(limit.saturating_sub(3)));
         text.push('…');

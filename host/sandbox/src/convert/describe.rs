@@ -56,8 +56,9 @@ fn help_bytes(said: &guest::Description) -> usize {
 
 fn route(said: guest::Route, policy: &Policy) -> Result<Route, BadAnswer> {
     let text = &said.pattern;
-    if text.len() > super::MAX_ID || text.starts_with('/') {
-        return Err(BadAnswer::new("a pattern that is too long or begins with a slash"));
+    check_id("pattern", text, true)?;
+    if text.starts_with('/') {
+        return Err(BadAnswer(format!("route {text}: a slash at the beginning")));
     }
     let pattern = Pattern::parse(text).map_err(BadAnswer)?;
     let params = params(text);

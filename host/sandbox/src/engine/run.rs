@@ -19,6 +19,9 @@ use crate::permits::MountPermit;
 use crate::redact::Redactor;
 use crate::state::{Active, State, Stop};
 
+/// Bytes of a guest's output in the log.
+const MAX_OUTPUT: usize = 1024;
+
 /// A call that has got its instance.
 pub(super) struct Run<'e> {
     engine: &'e ComponentEngine,
@@ -184,35 +187,44 @@ impl<'e> Run<'e> {
 
     fn fault(&self, fault: Fault) -> CallError {
         let output = self.compartment.store.data().output.take();
-        self.engine.fault(&self.mount, fault, &self.redactor.clean(&output))
+        self.engine.fault(&self.mount, fault, &self.redactor.line(&output, MAX_OUTPUT))
     }
 
     /// Ends a call that gave a good answer: its changes, and perhaps an instance for the next call.
     pub(super) fn finish(mut self) -> Changes {
         let active = self.compartment.store.data_mut().active.take();
         let changes = active.map(Active::into_changes).unwrap_or_default();
-        let kept = &self.engine.sandbox.kept;
-        if !changes.is_empty() {
+        if changes.is_empty() {
+            self.keep();
+        } else {
             // Others may have seen what this call is about to change.
-            kept.forget_mount(&self.mount_uuid);
-        } else if let Some(key) = self.key.take() {
-            kept.check_in(&self.engine.digest, key, self.compartment, &self.engine.policy.limits);
+            self.engine.sandbox.kept.forget_mount(&self.mount_uuid);
         }
         changes
     }
 
     /// Ends a call that the guest refused. Its changes are void; the instance is as good as before, unless it lost its
     /// backend or does not know what happened.
-    pub(super) fn refused(mut self, error: CallError) -> CallError {
+    pub(super) fn refused(self, error: CallError) -> CallError {
         let sound = match &error {
             CallError::Failure(f) => !matches!(f.cause, Cause::Unreachable | Cause::Internal | Cause::Denied),
             CallError::Fault(_) | CallError::Host(_) => false,
         };
-        if let Some(key) = self.key.take().filter(|_| sound) {
-            let engine = self.engine;
-            engine.sandbox.kept.check_in(&engine.digest, key, self.compartment, &engine.policy.limits);
+        if sound {
+            self.keep();
         }
         error
+    }
+
+    /// Keeps the instance for the next call, unless its backend went away meanwhile.
+    fn keep(mut self) {
+        let Some(key) = self.key.take() else { return };
+        let (engine, kept) = (self.engine, &self.engine.sandbox.kept);
+        kept.check_in(&engine.digest, key.clone(), self.compartment, &engine.policy.limits);
+        // Withdrawing pulls first and sweeps then: either it still finds the instance, or this sees that it pulled.
+        if self.limit.leash.as_ref().is_some_and(Leash::is_pulled) {
+            kept.forget(&key);
+        }
     }
 }
 
@@ -232,7 +244,7 @@ impl ComponentEngine {
             Fault::Trap(what) => Fault::Start(what),
             other => other,
         };
-        let output = redactor.clean(&state.output.take());
+        let output = redactor.line(&state.output.take(), MAX_OUTPUT);
         self.fault(mount, fault, &output)
     }
 

@@ -135,6 +135,33 @@ async fn what_can_never_start_is_refused_at_load() -> Outcome {
 }
 
 #[tokio::test]
+async fn the_same_text_many_times_is_not_copied_out() -> Outcome {
+    // A list of so many times the same four KiB, which a guest of two MiB can hold.
+    let list = |entries: u32| {
+        format!(
+            "(component (core module $m (memory (export \"mem\") 32)
+               (func (export \"run\") (result i32) (local $i i32)
+                 (loop
+                   (i32.store offset=65540 (i32.mul (local.get $i) (i32.const 8)) (i32.const 4096))
+                   (local.set $i (i32.add (local.get $i) (i32.const 1)))
+                   (br_if 0 (i32.lt_u (local.get $i) (i32.const {entries}))))
+                 (i32.store (i32.const 8192) (i32.const 65536))
+                 (i32.store (i32.const 8196) (i32.const {entries}))
+                 (i32.const 8192)))
+             (core instance $i (instantiate $m))
+             (func (export \"run\") (result (list string)) (canon lift (core func $i \"run\") (memory (core memory $i \"mem\")))))"
+        )
+    };
+    let sandbox = sandbox()?;
+    for (entries, fits) in [(100, true), (100_000, false)] {
+        let mut compartment = guest(&sandbox, &list(entries), "")?.start().await?;
+        let run = compartment.instance.get_typed_func::<(), (Vec<String>,)>(&mut compartment.store, "run")?;
+        assert_eq!(run.call_async(&mut compartment.store, ()).await.is_ok(), fits, "{entries}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn nothing_is_left_of_an_instance_for_the_next() -> Outcome {
     let sandbox = sandbox()?;
     // Fills 1 MiB, having looked whether it was empty.

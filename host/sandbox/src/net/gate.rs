@@ -19,6 +19,11 @@ pub(crate) struct Border {
     pub(crate) ledger: Ledger,
 }
 
+/// Look-ups of one call. Drivers need one or two.
+const MAX_LOOKUPS: u32 = 64;
+/// Refusals of one call that are logged and listed; more are only counted, so that nobody floods the list.
+const MAX_DENIALS: u32 = 16;
+
 /// Why a look-up gives nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LookupError {
@@ -43,6 +48,9 @@ struct Inner {
     /// Addresses that this call's look-ups of granted names gave, with the granted port.
     pins: HashSet<(IpAddr, u16)>,
     sockets_left: u32,
+    lookups_left: u32,
+    /// Refusals that are still written down one by one.
+    denials_left: u32,
     connect_within: Duration,
 }
 
@@ -58,7 +66,16 @@ impl Gate {
 
     /// Opens it for one call.
     pub(crate) fn open(&self, origin: Origin, grants: Vec<Grant>, sockets: u32, connect_within: Duration) {
-        *self.lock() = Inner { origin, grants, pins: HashSet::new(), sockets_left: sockets, connect_within };
+        let canonical = |g: Grant| Grant { host: crate::target::host(&g.host).unwrap_or(g.host), ..g };
+        *self.lock() = Inner {
+            origin,
+            grants: grants.into_iter().map(canonical).collect(),
+            pins: HashSet::new(),
+            sockets_left: sockets,
+            lookups_left: MAX_LOOKUPS,
+            denials_left: MAX_DENIALS,
+            connect_within,
+        };
     }
 
     /// Shuts it after a call: an idle instance reaches nothing.
@@ -73,33 +90,47 @@ impl Gate {
         self.lock().connect_within
     }
 
+    fn deny(&self, attempt: String, reason: &str) {
+        let mut inner = self.lock();
+        let left = inner.denials_left.checked_sub(1);
+        inner.denials_left = left.unwrap_or(0);
+        let origin = inner.origin.clone();
+        drop(inner);
+        self.border.ledger.denied(&origin, left.map(|_| attempt), reason);
+    }
+
     /// Takes one socket from the call's allowance.
     pub(crate) fn take_socket(&self) -> bool {
         let mut inner = self.lock();
         let left = inner.sockets_left.checked_sub(1);
-        let origin = inner.origin.clone();
         inner.sockets_left = left.unwrap_or(0);
         drop(inner);
         if left.is_none() {
-            self.border.ledger.denied(&origin, "open a socket".to_owned(), "the call has used up its sockets");
+            self.deny("open a socket".to_owned(), "the call has used up its sockets");
         }
         left.is_some()
     }
 
     /// The addresses of a granted host; nothing is asked for any other.
     pub(crate) async fn look_up(&self, name: &str) -> Result<Vec<IpAddr>, LookupError> {
-        let (origin, grants) = {
-            let inner = self.lock();
-            (inner.origin.clone(), inner.grants.clone())
+        let (origin, grants, is_over) = {
+            let mut inner = self.lock();
+            let left = inner.lookups_left.checked_sub(1);
+            inner.lookups_left = left.unwrap_or(0);
+            (inner.origin.clone(), inner.grants.clone(), left.is_none())
         };
         let attempt = || format!("look up {}", printable(name));
+        if is_over {
+            self.deny(attempt(), "the call has used up its look-ups");
+            return Err(LookupError::Denied);
+        }
         let Ok(host) = crate::target::host(name) else {
-            self.border.ledger.denied(&origin, attempt(), "it is no host name");
+            self.deny(attempt(), "it is no host name");
             return Err(LookupError::Denied);
         };
         let granted: Vec<&Grant> = grants.iter().filter(|g| g.host == host).collect();
         if granted.is_empty() {
-            self.border.ledger.denied(&origin, attempt(), "no grant names this host");
+            self.deny(attempt(), "no grant names this host");
             return Err(LookupError::Denied);
         }
         if let Ok(literal) = host.parse::<IpAddr>() {
@@ -127,7 +158,7 @@ impl Gate {
         }
         match refused {
             Some((ip, reason)) if open.is_empty() => {
-                self.border.ledger.denied(&origin, format!("{} as {ip}", attempt()), reason);
+                self.deny(format!("{} as {ip}", attempt()), reason);
                 Err(LookupError::Denied)
             }
             _ if open.is_empty() => Err(LookupError::Unresolvable),
@@ -170,7 +201,7 @@ impl Gate {
                 true
             }
             Some(reason) => {
-                self.border.ledger.denied(&origin, format!("{} {address}", verb(purpose)), reason);
+                self.deny(format!("{} {address}", verb(purpose)), reason);
                 false
             }
         }

@@ -82,7 +82,10 @@ impl Ledger {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn denied(&self, origin: &Origin, attempt: String, reason: &str) {
+    /// Counts a refusal; without an attempt, it is only counted.
+    pub(crate) fn denied(&self, origin: &Origin, attempt: Option<String>, reason: &str) {
+        self.count(&origin.engine, &origin.mount, |c| c.denials += 1);
+        let Some(attempt) = attempt else { return };
         tracing::warn!(
             request_id = origin.request_id,
             engine = origin.engine,
@@ -103,8 +106,6 @@ impl Ledger {
             attempt,
             reason: reason.to_owned(),
         });
-        drop(inner);
-        self.count(&origin.engine, &origin.mount, |c| c.denials += 1);
     }
 
     pub(crate) fn connected(&self, origin: &Origin, to: std::net::SocketAddr) {
@@ -146,13 +147,14 @@ mod tests {
         let ledger = Ledger::default();
         let origin = Origin { engine: "e".to_owned(), mount: "m/".to_owned(), request_id: "r".to_owned() };
         for i in 0..KEPT + 5 {
-            ledger.denied(&origin, format!("connect {i}"), "no");
+            ledger.denied(&origin, Some(format!("connect {i}")), "no");
         }
+        ledger.denied(&origin, None, "no");
         let denials = ledger.denials();
         assert_eq!(denials.len(), KEPT);
         assert_eq!(denials.first().map(|d| d.attempt.as_str()), Some("connect 5"));
         let reports = ledger.reports();
         assert_eq!(reports.len(), 1);
-        assert_eq!(reports.first().map(|r| r.counts.denials), Some(KEPT as u64 + 5));
+        assert_eq!(reports.first().map(|r| r.counts.denials), Some(KEPT as u64 + 6));
     }
 }

@@ -152,3 +152,27 @@ fn sockets_are_counted() {
     assert!(gate.take_socket());
     assert!(!gate.take_socket());
 }
+
+#[tokio::test]
+async fn a_flood_of_attempts_is_counted_and_not_listed() {
+    let table = Table::default();
+    table.set("db.corp", &[IpAddr::from([10, 0, 0, 5])]);
+    let gate = open(&table, vec![grant("db.corp", 5432, GrantOrigin::Derived)]);
+    for _ in 0..1000 {
+        assert!(!connects(&gate, "1.2.3.4:80"));
+    }
+    assert_eq!(gate.border.ledger.denials().len(), MAX_DENIALS as usize);
+    assert_eq!(gate.border.ledger.reports().first().map(|r| r.counts.denials), Some(1000));
+    let mut answered = 0;
+    while gate.look_up("db.corp").await.is_ok() {
+        answered += 1;
+    }
+    assert_eq!(answered, MAX_LOOKUPS);
+}
+
+#[tokio::test]
+async fn grants_are_brought_into_one_form() {
+    let gate = open(&Table::default(), vec![grant("[::FFFF:10.0.0.7]", 1, GrantOrigin::Operator)]);
+    assert_eq!(gate.look_up("10.0.0.7").await, Ok(vec![IpAddr::from([10, 0, 0, 7])]));
+    assert!(connects(&gate, "10.0.0.7:1"));
+}
