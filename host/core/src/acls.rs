@@ -10,17 +10,22 @@ use crate::policies::Policies;
 
 const KEPT_MAX: usize = 1_024;
 
-/// Built ACLs by the names of their policies. A policy that is written empties it: new text holds at once.
+/// Built ACLs by the names of their policies, each with the number of writes of policies before it was built: new text
+/// holds at once.
 #[derive(Default)]
 pub(crate) struct Acls {
-    kept: RwLock<HashMap<Vec<String>, Arc<Acl>>>,
+    kept: RwLock<HashMap<Vec<String>, (u64, Arc<Acl>)>>,
 }
 
 impl Acls {
     /// The ACL of these policies.
     pub(crate) async fn of(&self, names: &[String], policies: &Policies, now: Timestamp) -> Result<Arc<Acl>> {
+        let writes = policies.writes();
         let kept = self.kept.read().unwrap_or_else(PoisonError::into_inner).get(names).cloned();
-        if let Some(acl) = kept.filter(|acl| acl.valid_until().is_none_or(|until| until > now)) {
+        if let Some((built, acl)) = kept
+            && built == writes
+            && acl.valid_until().is_none_or(|until| until > now)
+        {
             return Ok(acl);
         }
         let mut parsed = Vec::with_capacity(names.len());
@@ -33,12 +38,7 @@ impl Acls {
         if kept.len() >= KEPT_MAX {
             kept.clear();
         }
-        kept.insert(names.to_vec(), acl.clone());
+        kept.insert(names.to_vec(), (writes, acl.clone()));
         Ok(acl)
-    }
-
-    /// A policy changed.
-    pub(crate) fn forget(&self) {
-        self.kept.write().unwrap_or_else(PoisonError::into_inner).clear();
     }
 }

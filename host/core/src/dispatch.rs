@@ -14,7 +14,7 @@ use cofferdam_tokens::Token;
 
 use crate::calls::{BACKEND_DEADLINE, LOCAL_DEADLINE};
 use crate::mounts::MountEntry;
-use crate::targets::Staged;
+use crate::targets::{Staged, Targets};
 use crate::vault::Vault;
 
 /// How often a call is run anew because what it read had changed by the time of its commit.
@@ -155,7 +155,8 @@ async fn prepare(vault: &Vault, asked: &Asked<'_>, routed: &Routed<'_>) -> Resul
                 needs_sudo: true,
             });
             let written_by = format!("{} ({})", asked.token.record.display_name, asked.token.record.accessor);
-            let sent = |field: &str| routed.checked.fields.contains_key(field);
+            // An empty secret says nothing: an engine may take it for "as before".
+            let sent = |field: &str| routed.checked.fields.get(field).is_some_and(|v| !v.is_null() && v != "");
             let uuid = &asked.mount.uuid;
             Some(vault.targets.stage(uuid, &backend, new, sent, sudo.allowed, written_by).await?)
         }
@@ -174,13 +175,12 @@ impl Prepared {
     async fn batch(&self, vault: &Vault, asked: &Asked<'_>) -> Result<Batch> {
         let Some(backend) = &self.backend else { return Ok(Batch::default()) };
         if let Some(staged) = &self.staged {
-            return vault.targets.commit(&asked.mount.uuid, backend, staged).await;
+            return Targets::commit(&asked.mount.uuid, backend, staged);
         }
-        let mut batch = Batch::default();
         if self.retires {
-            batch.ops = vault.targets.retire(&asked.mount.uuid, backend).await?;
+            return vault.targets.retire(&asked.mount.uuid, backend).await;
         }
-        Ok(batch)
+        Ok(Batch::default())
     }
 
     /// What is kept only for leases goes if there are none.

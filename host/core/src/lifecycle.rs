@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use cofferdam_crypto::{Key, Keyring, shamir};
 use cofferdam_model::{Error, ErrorKind, Result, SecretText, ids};
+use cofferdam_storage::port::{Batch, Op};
 use serde::{Deserialize, Serialize};
 
 use crate::core::{Core, DevInit};
 use crate::mounts::NewMount;
+use crate::spaces;
 use crate::vault::Vault;
 
 const META_SEAL: &str = "seal";
@@ -101,19 +103,36 @@ impl Core {
         let shares = shamir::split(&root_key, config.shares, config.threshold).map_err(crypto)?;
 
         // The seal's record goes last: without it the store counts as empty, and a crash before it starts anew.
+        self.clear().await?;
         self.store
             .set_meta(vec![(META_KEYRING.to_owned(), blob), (META_CLUSTER.to_owned(), json(&cluster)?)])
             .await?;
         self.storage.unseal(Arc::new(keyring));
+        let made = self.furnish(cluster, root_token).await;
+        self.storage.seal();
+        let root_token = made?;
+        self.store.set_meta(vec![(META_SEAL.to_owned(), json(&config)?)]).await?;
+        *progress = UnsealProgress::default();
+        Ok(Initialized { shares, root_token })
+    }
+
+    /// Removes what is left of an initialisation that broke off: nobody has a key to it.
+    async fn clear(&self) -> Result<()> {
+        const PAGE: usize = 1_000;
+        let spaces = [spaces::MOUNTS, spaces::POLICIES].map(|space| Op::DeleteSpace(space.to_owned()));
+        let mut ops = spaces.to_vec();
+        ops.extend(self.store.tokens(None, PAGE).await?.into_iter().map(|t| Op::DeleteToken { digest: t.digest }));
+        self.store.apply(Batch { checks: Vec::new(), ops }).await.map(|_| ())
+    }
+
+    /// The mounts and policies that are always there, and a root token.
+    async fn furnish(&self, cluster: Cluster, root_token: Option<String>) -> Result<SecretText> {
         let vault = Vault::open(self, cluster).await?;
         vault.mounts.create_builtin().await?;
         vault.policies.create_builtin().await?;
         let root_token = vault.create_root_token(root_token).await?;
         vault.close().await;
-        self.storage.seal();
-        self.store.set_meta(vec![(META_SEAL.to_owned(), json(&config)?)]).await?;
-        *progress = UnsealProgress::default();
-        Ok(Initialized { shares, root_token })
+        Ok(root_token)
     }
 
     /// Takes one share; unseals where the threshold is reached.

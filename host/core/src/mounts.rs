@@ -254,6 +254,10 @@ impl Mounts {
     /// Calls that still run under the old format are refused when they commit.
     pub(crate) async fn reformat(&self, old: &MountEntry, next: MountEntry, mut batch: Batch) -> Result<()> {
         let _changing = self.changing.lock().await;
+        let Some(current) = self.by_uuid(&old.uuid) else { return Err(Error::invalid("no such mount")) };
+        // What was tuned or moved meanwhile stays so.
+        let next =
+            MountEntry { options: next.options, storage_format: next.storage_format, ..MountEntry::clone(&current) };
         batch.checks.push(Check::GateOpen(old.gate()));
         batch.ops.push(Op::DeleteGate(old.gate()));
         batch.ops.push(Op::SetGate { gate: next.gate(), open: true });
@@ -310,7 +314,9 @@ impl Table {
     }
 
     fn forget(&mut self, uuid: &str) {
-        if let Some(old) = self.by_uuid.remove(uuid) {
+        let Some(old) = self.by_uuid.remove(uuid) else { return };
+        // While it drained, another mount may have come to its path.
+        if self.serving.get(&old.path).is_some_and(|there| there.uuid == uuid) {
             self.serving.remove(&old.path);
         }
     }

@@ -13,17 +13,17 @@ use crate::vault::Vault;
 /// Answers a request of an unsealed server.
 pub(crate) async fn run(core: &Arc<Core>, vault: &Arc<Vault>, request: Request) -> Result<Response> {
     let _serving = vault.serve().await;
+    if vault.is_closed() {
+        // It was sealed while this request waited.
+        return Err(Error::new(ErrorKind::Sealed, "Vault is sealed"));
+    }
     let routed = vault.mounts.route(&request.path);
     if let Some((mount, rest)) = &routed
         && let Some(answer) = native::unauthenticated(core, vault, &request, mount, rest).await
     {
         return answer;
     }
-    let token = authenticate(vault, &request).await?;
-    // A use is taken before anything else, whether the request will be allowed or not; the last one ends the token.
-    if token.uses_left.is_some() && !vault.tokens.use_one(&token.digest).await? {
-        return Err(Error::bad_token());
-    }
+    let token = take_use(vault, authenticate(vault, &request).await?).await?;
     let result = serve(core, vault, &request, routed, token.clone()).await;
     if token.uses_left == Some(1) {
         crate::reaper::revoke_tree(vault, token.digest.clone(), false).await?;
@@ -37,6 +37,19 @@ pub(crate) async fn authenticate(vault: &Vault, request: &Request) -> Result<Arc
         return Err(Error::bad_token());
     };
     vault.tokens.lookup(text.expose()).await?.map(Arc::new).ok_or_else(Error::bad_token)
+}
+
+/// Takes a use before anything else, whether the request will be allowed or not; the last one ends the token. Answers
+/// the token with the uses that it had, this one included: others may have taken theirs since it was read.
+async fn take_use(vault: &Vault, token: Arc<Token>) -> Result<Arc<Token>> {
+    if token.uses_left.is_none() {
+        return Ok(token);
+    }
+    if !vault.tokens.use_one(&token.digest).await? {
+        return Err(Error::bad_token());
+    }
+    let now = vault.tokens.find(&token.digest).await?.ok_or_else(Error::bad_token)?;
+    Ok(Arc::new(Token { uses_left: now.uses_left.map(|left| left + 1), ..Token::clone(&token) }))
 }
 
 async fn serve(

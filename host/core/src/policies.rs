@@ -1,6 +1,7 @@
 //! ACL policies at rest.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use cofferdam_acl::Policy;
@@ -16,15 +17,24 @@ pub(crate) const ROOT: &str = "root";
 pub(crate) const RESPONSE_WRAPPING: &str = "response-wrapping";
 pub(crate) const DEFAULT: &str = "default";
 
+const KEPT_MAX: usize = 4_096;
+
 /// The policy store. What was parsed is kept until it is written again.
 pub(crate) struct Policies {
     storage: Storage,
     parsed: RwLock<HashMap<String, Option<Arc<Policy>>>>,
+    /// Counts writes. What was read before a write must not be kept after it.
+    writes: AtomicU64,
 }
 
 impl Policies {
     pub(crate) fn new(storage: Storage) -> Self {
-        Self { storage, parsed: RwLock::new(HashMap::new()) }
+        Self { storage, parsed: RwLock::new(HashMap::new()), writes: AtomicU64::new(0) }
+    }
+
+    /// Changes with every write: what was made of policies under another number is out of date.
+    pub(crate) fn writes(&self) -> u64 {
+        self.writes.load(Ordering::SeqCst)
     }
 
     pub(crate) async fn create_builtin(&self) -> Result<()> {
@@ -49,13 +59,20 @@ impl Policies {
         if let Some(known) = self.parsed.read().unwrap_or_else(PoisonError::into_inner).get(name) {
             return Ok(known.clone());
         }
+        let writes = self.writes();
         let policy = match self.text(name).await? {
             Some(text) => Some(Arc::new(
                 Policy::parse(name, &text).map_err(|e| Error::internal(format!("policy {name}: {e}")))?,
             )),
             None => None,
         };
-        self.parsed.write().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), policy.clone());
+        let mut parsed = self.parsed.write().unwrap_or_else(PoisonError::into_inner);
+        if writes == self.writes() {
+            if parsed.len() >= KEPT_MAX {
+                parsed.clear();
+            }
+            parsed.insert(name.to_owned(), policy.clone());
+        }
         Ok(policy)
     }
 
@@ -93,9 +110,12 @@ impl Policies {
     }
 
     async fn write(&self, name: &str, op: Op) -> Result<()> {
-        self.storage.apply(Batch { checks: Vec::new(), ops: vec![op] }).await?;
-        self.parsed.write().unwrap_or_else(PoisonError::into_inner).remove(name);
-        Ok(())
+        let applied = self.storage.apply(Batch { checks: Vec::new(), ops: vec![op] }).await;
+        // A store that failed may have written it all the same.
+        let mut parsed = self.parsed.write().unwrap_or_else(PoisonError::into_inner);
+        self.writes.fetch_add(1, Ordering::SeqCst);
+        parsed.remove(name);
+        applied.map(|_| ())
     }
 
     /// All names, sorted, `root` last.

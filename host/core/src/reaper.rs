@@ -7,7 +7,6 @@ use std::time::Duration;
 use cofferdam_model::Result;
 use cofferdam_storage::port::{Batch, LeaseFilter, Op};
 use cofferdam_tokens::{Token, Tokens};
-use futures::future::BoxFuture;
 use tokio::sync::watch;
 
 use crate::spaces;
@@ -37,42 +36,44 @@ async fn round(vault: &Arc<Vault>) -> Result<()> {
     loop {
         let due = vault.tokens.due(vault.clock.now(), PAGE).await?;
         let full = due.len() == PAGE;
+        let mut ended = 0;
         for token in due {
-            if let Err(e) = revoke_tree(vault, token.digest.clone(), false).await {
-                tracing::warn!(accessor = token.record.accessor, error = %e, "a token is not yet gone");
+            match revoke_tree(vault, token.digest.clone(), false).await {
+                Ok(()) => ended += 1,
+                Err(e) => tracing::warn!(accessor = token.record.accessor, error = %e, "a token is not yet gone"),
             }
         }
-        if !full {
+        // Where nothing moves, the next look comes after a nap.
+        if !full || ended == 0 {
             return Ok(());
         }
     }
 }
 
 /// Revokes a token, its descendants and their leases. With `sync`, leases are waited for.
-pub(crate) fn revoke_tree(vault: &Arc<Vault>, digest: String, sync: bool) -> BoxFuture<'_, Result<()>> {
-    Box::pin(async move {
-        let Some(token) = vault.tokens.condemn(&digest).await? else { return Ok(()) };
-        loop {
-            let children = vault.tokens.children(&digest, PAGE).await?;
-            if children.is_empty() {
-                break;
-            }
-            for child in children {
-                revoke_tree(vault, child.digest, sync).await?;
+pub(crate) async fn revoke_tree(vault: &Arc<Vault>, digest: String, sync: bool) -> Result<()> {
+    // From the token down to what is being revoked now. On the heap: a chain of children may be of any length.
+    let mut path: Vec<Token> = vault.tokens.condemn(&digest).await?.into_iter().collect();
+    while let Some(token) = path.last() {
+        match vault.tokens.children(&token.digest, 1).await?.pop() {
+            Some(child) => path.extend(vault.tokens.condemn(&child.digest).await?),
+            None => {
+                finish(vault, token, sync).await?;
+                path.pop();
             }
         }
-        finish(vault, token, sync).await
-    })
+    }
+    Ok(())
 }
 
 /// The token alone: its leases and its cubbyhole, then its row. Its children must be gone or cut off.
-async fn finish(vault: &Arc<Vault>, token: Token, sync: bool) -> Result<()> {
+async fn finish(vault: &Arc<Vault>, token: &Token, sync: bool) -> Result<()> {
     let leases = LeaseFilter { token: Some(token.digest.clone()), ..LeaseFilter::default() };
     // Condemned leases are the ledger's from now on; the token's row need not wait for their backends.
     if let Err(e) = vault.ledger().revoke_all(leases, sync, false).await
         && !sync
     {
-        vault.tokens.defer(&token, vault.clock.now().plus_seconds(RETRY)).await?;
+        vault.tokens.defer(token, vault.clock.now().plus_seconds(RETRY)).await?;
         return Err(e);
     }
     let ops = vec![Op::DeleteSpace(spaces::cubbyhole(&token.digest)), Tokens::removal(&token.digest)];
@@ -88,11 +89,15 @@ pub(crate) async fn revoke_orphan(vault: &Arc<Vault>, digest: String) -> Result<
             break;
         }
         for child in children {
-            // False: it changed meanwhile; the next look sees how.
-            vault.tokens.orphan(&child).await?;
+            if child.live {
+                // False: it changed meanwhile; the next look sees how.
+                vault.tokens.orphan(&child).await?;
+            } else {
+                revoke_tree(vault, child.digest, false).await?;
+            }
         }
     }
-    finish(vault, token, false).await
+    finish(vault, &token, false).await
 }
 
 /// Brings to their end what a crash interrupted: rotations, and mounts that are being removed.

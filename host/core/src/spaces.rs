@@ -7,7 +7,7 @@ pub(crate) const MOUNTS: &str = "host/mounts";
 pub(crate) const POLICIES: &str = "host/policies";
 /// Password policies, by name.
 pub(crate) const PASSWORDS: &str = "host/passwords";
-/// Rotations under way, by `<mount uuid>/<slot>`.
+/// Rotations under way, by `<mount uuid>/<slot>/<address>`.
 pub(crate) const ROTATIONS: &str = "host/rotations";
 
 /// Targets and slots of one mount.

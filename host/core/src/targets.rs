@@ -6,6 +6,7 @@
 
 use cofferdam_model::engine::{BackendAccess, Grant, GrantOrigin, NewTarget, Target};
 use cofferdam_model::{Error, Result, SecretText};
+use cofferdam_model::view::Version;
 use cofferdam_storage::Storage;
 use cofferdam_storage::port::{Batch, Check, LeaseFilter, Op};
 use serde::{Deserialize, Serialize};
@@ -26,6 +27,8 @@ pub(crate) struct Current {
 /// A change of a backend's address that waits for the call that checks it.
 pub(crate) struct Staged {
     current: Current,
+    /// Of the record of the current generation, as it was when this was decided; 0: there was none.
+    version: Version,
     /// Generation that it replaces.
     replaces: Option<u64>,
     is_new: bool,
@@ -49,17 +52,17 @@ impl Targets {
 
     /// The backend's current generation.
     pub(crate) async fn current(&self, mount: &str, backend: &str) -> Result<Option<Current>> {
-        self.read(mount, &format!("current/{backend}")).await
+        Ok(self.read(mount, &current_key(backend)).await?.map(|(current, _)| current))
     }
 
     async fn generation(&self, mount: &str, backend: &str, generation: u64) -> Result<Option<Target>> {
-        self.read(mount, &generation_key(backend, generation)).await
+        Ok(self.read(mount, &generation_key(backend, generation)).await?.map(|(target, _)| target))
     }
 
-    async fn read<T: for<'a> Deserialize<'a>>(&self, mount: &str, key: &str) -> Result<Option<T>> {
+    async fn read<T: for<'a> Deserialize<'a>>(&self, mount: &str, key: &str) -> Result<Option<(T, Version)>> {
         let Some(entry) = self.storage.entry(&spaces::of_mount(mount), key).await? else { return Ok(None) };
         serde_json::from_slice(&entry.value)
-            .map(Some)
+            .map(|value| Some((value, entry.version)))
             .map_err(|e| Error::internal(format!("{key} of mount {mount} does not read: {e}")))
     }
 
@@ -117,7 +120,9 @@ impl Targets {
         sudo: bool,
         written_by: String,
     ) -> Result<Staged> {
-        let old = self.current(mount, backend).await?;
+        let found = self.read::<Current>(mount, &current_key(backend)).await?;
+        let version = found.as_ref().map_or(0, |(_, version)| *version);
+        let old = found.map(|(current, _)| current);
         if let Some(old) = &old {
             let moved = old.target.host != new.host || old.target.port != new.port;
             if moved && old.live && !sudo && !new.secret_fields.iter().all(|f| sent(f)) {
@@ -133,7 +138,7 @@ impl Targets {
                 )));
             }
             if !moved && old.target.location == new.location && old.live {
-                return Ok(Staged { current: old.clone(), replaces: None, is_new: false });
+                return Ok(Staged { current: old.clone(), version, replaces: None, is_new: false });
             }
         }
         let replaces = old.as_ref().map(|o| o.target.generation);
@@ -143,19 +148,18 @@ impl Targets {
             port: new.port,
             location: new.location,
         };
-        Ok(Staged { current: Current { target, written_by, live: true }, replaces, is_new: true })
+        Ok(Staged { current: Current { target, written_by, live: true }, version, replaces, is_new: true })
     }
 
-    /// What commits a staged address together with the configuration that named it.
-    pub(crate) async fn commit(&self, mount: &str, backend: &str, staged: &Staged) -> Result<Batch> {
+    /// What commits a staged address together with the configuration that named it, if no other one came in between.
+    pub(crate) fn commit(mount: &str, backend: &str, staged: &Staged) -> Result<Batch> {
         let mut batch = Batch::default();
+        let space = spaces::of_mount(mount);
+        let key = current_key(backend);
+        batch.checks.push(Check::Entry { space: space.clone(), key: key.clone(), version: staged.version });
         if !staged.is_new {
             return Ok(batch);
         }
-        let space = spaces::of_mount(mount);
-        let key = format!("current/{backend}");
-        let version = self.storage.entry(&space, &key).await?.map_or(0, |e| e.version);
-        batch.checks.push(Check::Entry { space: space.clone(), key: key.clone(), version });
         let target = &staged.current.target;
         batch.ops.push(Op::PutEntry { space: space.clone(), key, value: json(&staged.current)? });
         let key = generation_key(backend, target.generation);
@@ -169,12 +173,27 @@ impl Targets {
     }
 
     /// What ends a backend whose configuration is deleted: nothing new is made on it; what exists keeps its hole.
-    pub(crate) async fn retire(&self, mount: &str, backend: &str) -> Result<Vec<Op>> {
-        let Some(mut current) = self.current(mount, backend).await? else { return Ok(Vec::new()) };
+    pub(crate) async fn retire(&self, mount: &str, backend: &str) -> Result<Batch> {
+        let found = self.read::<Current>(mount, &current_key(backend)).await?;
+        let Some((mut current, version)) = found else { return Ok(Batch::default()) };
         current.live = false;
         let gate = spaces::target_gate(mount, backend, current.target.generation);
-        let (space, key) = (spaces::of_mount(mount), format!("current/{backend}"));
-        Ok(vec![Op::PutEntry { space, key, value: json(&current)? }, Op::SetGate { gate, open: false }])
+        let (space, key) = (spaces::of_mount(mount), current_key(backend));
+        Ok(Batch {
+            checks: vec![Check::Entry { space: space.clone(), key: key.clone(), version }],
+            ops: vec![Op::PutEntry { space, key, value: json(&current)? }, Op::SetGate { gate, open: false }],
+        })
+    }
+
+    /// A target of the backend at this address, if one is in use: the current one, or one that leases still hold.
+    pub(crate) async fn at(&self, mount: &str, backend: &str, (host, port): (&str, u16)) -> Result<Option<Target>> {
+        let same = |t: &Target| t.host == host && t.port == port;
+        if let Some(current) = self.current(mount, backend).await?.filter(|c| c.live && same(&c.target)) {
+            return Ok(Some(current.target));
+        }
+        let prefix = format!("generation/{backend}/");
+        let entries = self.storage.entries(&spaces::of_mount(mount), &prefix, None, 10_000).await?;
+        Ok(entries.iter().filter_map(|e| serde_json::from_slice::<Target>(&e.value).ok()).rfind(same))
     }
 
     /// A lease is gone: its generation goes with it if it was the last one on it, and is no longer the current one.
@@ -248,6 +267,10 @@ pub(crate) fn operator_grant(text: &str) -> Option<Grant> {
     let port = port.parse().ok().filter(|p| *p != 0)?;
     let plain = !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '_'));
     plain.then_some(Grant { host, port, origin: GrantOrigin::Operator })
+}
+
+fn current_key(backend: &str) -> String {
+    format!("current/{backend}")
 }
 
 fn generation_key(backend: &str, generation: u64) -> String {

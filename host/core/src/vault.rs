@@ -36,6 +36,7 @@ pub(crate) struct Vault {
     pub(crate) passwords: Passwords,
     pub(crate) targets: Targets,
     pub(crate) moved: crate::mount_life::Moved,
+    pub(crate) rotating: crate::rotate::Rotating,
     /// Distinguishes callers for engines without showing tokens.
     pub(crate) fingerprint_key: cofferdam_crypto::Key,
     /// Set once, right after construction: the ledger reaches back for engines.
@@ -64,6 +65,7 @@ impl Vault {
             passwords: Passwords::new(storage.clone()),
             targets: Targets::new(storage.clone()),
             moved: crate::mount_life::Moved::default(),
+            rotating: crate::rotate::Rotating::default(),
             fingerprint_key: root.derive("caller fingerprint"),
             ledger: OnceLock::new(),
             serving: Arc::new(RwLock::new(())),
@@ -101,6 +103,11 @@ impl Vault {
     /// Held for as long as a request runs.
     pub(crate) async fn serve(&self) -> OwnedRwLockReadGuard<()> {
         self.serving.clone().read_owned().await
+    }
+
+    /// Whether it has been sealed: nothing new begins on it.
+    pub(crate) fn is_closed(&self) -> bool {
+        *self.stop.borrow()
     }
 
     /// Stops the workers and waits for requests that are under way, up to a limit.

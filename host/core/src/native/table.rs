@@ -35,7 +35,7 @@ impl NativeRoute {
         match self.sudo {
             Sudo::Never => false,
             Sudo::Always => true,
-            Sudo::Below => rest.contains('/') && !rest.ends_with('/'),
+            Sudo::Below => rest.trim_end_matches('/').contains('/'),
         }
     }
 }

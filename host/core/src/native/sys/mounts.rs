@@ -142,6 +142,7 @@ async fn enable(ctx: &Ctx<'_>, path: String, is_auth: bool) -> Result<Response> 
     }
     let empty = Map::new();
     let sent = ctx.fields.get("config").and_then(Value::as_object).unwrap_or(&empty);
+    tune::check_egress(ctx, sent)?;
     let config = tune::initial(sent, ctx.vault.system_ttls())?;
     ctx.vault
         .enable_mount(NewMount {

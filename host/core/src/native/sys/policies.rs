@@ -80,7 +80,6 @@ fn write(ctx: Ctx<'_>) -> BoxFuture<'_, Result<Response>> {
             (policy, _) => policy,
         };
         ctx.vault.policies.put(&name, text).await?;
-        ctx.vault.acls.forget();
         if name != given {
             response = response.warn(format!("policy name was converted to lowercase, {name}"));
         }
@@ -91,7 +90,6 @@ fn write(ctx: Ctx<'_>) -> BoxFuture<'_, Result<Response>> {
 fn delete(ctx: Ctx<'_>) -> BoxFuture<'_, Result<Response>> {
     Box::pin(async move {
         ctx.vault.policies.delete(&ctx.param("name").to_lowercase()).await?;
-        ctx.vault.acls.forget();
         Ok(Response::empty())
     })
 }

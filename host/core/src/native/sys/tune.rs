@@ -85,9 +85,7 @@ pub(super) async fn write(ctx: &Ctx<'_>, path: &str) -> Result<Response> {
     if ctx.has("token_type") && !mount.is_auth() {
         return Err(Error::invalid("token_type: only auth methods have one"));
     }
-    if ctx.has("egress") && !ctx.asked()?.acl.is_root() && !sudo(ctx)? {
-        return Err(Error::invalid("egress: opens the network to a compartment; needs sudo on this path"));
-    }
+    check_egress(ctx, &ctx.fields)?;
     let upgrade = version_change(&mount.options, &ctx.pairs("options"))?;
     let options = ctx.pairs("options");
     let updated = ctx
@@ -130,6 +128,14 @@ fn merged(
         }
     }
     out
+}
+
+/// Whoever opens the network to a compartment must have sudo on the request's path.
+pub(super) fn check_egress(ctx: &Ctx<'_>, sent: &Map<String, Value>) -> Result<()> {
+    if sent.contains_key("egress") && !sudo(ctx)? {
+        return Err(Error::invalid("egress: opens the network to a compartment; needs sudo on this path"));
+    }
+    Ok(())
 }
 
 fn sudo(ctx: &Ctx<'_>) -> Result<bool> {

@@ -1,0 +1,19 @@
+//! The vault below HTTP, driven through `Core::handle` with engines and a backend of a few lines.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a failed unwrap is a failed test")]
+
+mod engines;
+mod model;
+mod store;
+mod world;
+
+mod access;
+mod engine_faults;
+mod issue;
+mod lifecycle;
+mod migration;
+mod mounts;
+mod policies;
+mod retarget;
+mod rotation;
+mod tokens;
