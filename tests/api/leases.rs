@@ -185,26 +185,19 @@ fn a_client_that_hangs_up_changes_nothing() {
     use std::io::Write as _;
     let cluster = Postgres::shared();
     let mount = DatabaseMount::new(shared(), "l-hangup", cluster);
+    mount.role("hangup", "1h", "24h");
+    let users = || cluster.roles_like("v-%-hangup-%").len();
     let address = shared().base().trim_start_matches("http://").to_owned();
     for _ in 0..20 {
         let mut stream = std::net::TcpStream::connect(&address).unwrap();
         let head = format!(
-            "GET /v1/l-hangup/creds/app HTTP/1.1\r\nHost: x\r\nX-Vault-Token: {}\r\nConnection: close\r\n\r\n",
+            "GET /v1/l-hangup/creds/hangup HTTP/1.1\r\nHost: x\r\nX-Vault-Token: {}\r\nConnection: close\r\n\r\n",
             shared().token()
         );
         stream.write_all(head.as_bytes()).unwrap();
     }
     // Whatever was begun is either a lease with its user, or neither.
-    wait_until("as many users as leases", || {
-        let leases = mount.leases("app").len();
-        let users = stamped(cluster, "l-hangup").len();
-        (leases == users).then_some(())
-    });
+    wait_until("as many users as leases", || (mount.leases("hangup").len() == users()).then_some(()));
     shared().put("sys/leases/revoke-prefix/l-hangup", json!({ "sync": true })).expect(204);
-    wait_until("no user", || stamped(cluster, "l-hangup").is_empty().then_some(()));
-}
-
-/// The comments on roles that name a mount's leases.
-fn stamped(cluster: &Postgres, mount: &str) -> Vec<String> {
-    cluster.stamps().into_iter().filter(|s| s.contains(&format!("/{mount}/"))).collect()
+    wait_until("no user", || (users() == 0).then_some(()));
 }

@@ -11,6 +11,7 @@
 mod common;
 mod database;
 mod leases;
+mod races;
 mod seal;
 mod store;
 mod targets;

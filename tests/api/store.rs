@@ -122,3 +122,41 @@ fn a_second_server_on_the_same_data_is_refused() {
     harness::wait_until("the second server to give up", || (!second.alive()).then_some(()));
     server.api().get("sys/mounts").expect(200);
 }
+
+#[test]
+fn a_full_disk_loses_nothing_that_was_acknowledged() {
+    let mut server = Server::stored();
+    let api = server.api();
+    api.mount("full", "kv");
+    api.put("full/before", json!({ "v": "before" })).expect(204);
+    server.stop();
+    server.limit_files(Some(2_048));
+    server.start_again();
+    server.unseal();
+
+    let body = json!({ "v": "x".repeat(64 << 10) });
+    let mut written = 0;
+    let refused = loop {
+        let Ok(reply) = api.try_send("PUT", &format!("full/{written}"), Some(body.clone())) else { break None };
+        if !reply.is_ok() {
+            break Some(reply);
+        }
+        written += 1;
+        assert!(written < 10_000, "the limit was never met");
+    };
+    if let Some(reply) = refused {
+        assert!((500..600).contains(&reply.status), "{}: {}", reply.status, reply.body);
+        let said = reply.body["errors"].to_string();
+        assert!(!said.contains("xxxx"), "an error shows what was to be written");
+    }
+    server.kill();
+
+    server.limit_files(None);
+    server.start_again();
+    server.unseal();
+    assert_eq!(api.get("full/before").expect(200)["data"]["v"], "before");
+    for n in 0..written {
+        assert_eq!(api.get(&format!("full/{n}")).expect(200)["data"], body, "entry {n} was acknowledged");
+    }
+    api.put("full/after", json!({ "v": "after" })).expect(204);
+}

@@ -10,11 +10,10 @@ use crate::load::Promised;
 pub(crate) fn check(cluster: &Postgres, mount: &DatabaseMount, promised: &Promised) -> Result<(), String> {
     let listed: BTreeSet<String> = mount.leases("app").into_iter().collect();
     let users = cluster.roles_like("v-%");
-    let stamps = cluster.stamps();
-    if stamps.len() != users.len() {
-        return Err(format!("{} users bear {} stamps", users.len(), stamps.len()));
+    let stamped = cluster.stamped_leases("v-%");
+    if stamped.len() != users.len() {
+        return Err(format!("{} users bear {} stamps", users.len(), stamped.len()));
     }
-    let stamped: BTreeSet<String> = stamps.iter().filter_map(|s| Some(s.rsplit('/').next()?.to_owned())).collect();
     if let Some(orphan) = stamped.difference(&listed).next() {
         return Err(format!("{orphan}: a user without a lease, of {} users and {} leases", users.len(), listed.len()));
     }

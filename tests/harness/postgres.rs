@@ -1,5 +1,6 @@
 //! A private PostgreSQL cluster: TLS by a certificate of its own authority, SCRAM passwords, a free port.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Read as _;
 use std::net::TcpListener;
@@ -141,11 +142,13 @@ impl Postgres {
         rows.iter().map(|row| row.get(0)).collect()
     }
 
-    /// The comments on roles that the server put there: each names the lease that it belongs to.
-    pub fn stamps(&self) -> Vec<String> {
+    /// The leases that users belong to, as the server's comments on them say; of users whose names match a LIKE pattern.
+    pub fn stamped_leases(&self, pattern: &str) -> BTreeSet<String> {
         let sql = "SELECT shobj_description(oid, 'pg_authid') FROM pg_roles
-                   WHERE shobj_description(oid, 'pg_authid') LIKE 'cofferdam:%' ORDER BY 1";
-        self.superuser().query(sql, &[]).expect("comments are listed").iter().map(|row| row.get(0)).collect()
+                   WHERE rolname LIKE $1 AND shobj_description(oid, 'pg_authid') LIKE 'cofferdam:%'";
+        let rows = self.superuser().query(sql, &[&pattern]).expect("comments are listed");
+        let last = |stamp: &str| stamp.rsplit('/').next().unwrap_or_default().to_owned();
+        rows.iter().map(|row| last(row.get(0))).collect()
     }
 
     /// Whether a role is there.

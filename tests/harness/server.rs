@@ -23,6 +23,8 @@ pub struct Server {
     root: String,
     keys: Vec<Key>,
     folder: Arc<TempDir>,
+    /// The largest file that it may write, in KiB.
+    file_size_max: Option<u32>,
 }
 
 /// One share of the unseal key.
@@ -124,6 +126,11 @@ impl Server {
         self.boot();
     }
 
+    /// From the next start on, no file of it may grow beyond so many KiB: as if the disk were full.
+    pub fn limit_files(&mut self, kib: Option<u32>) {
+        self.file_size_max = kib;
+    }
+
     /// Kills it, starts it again and unseals it.
     pub fn crash_and_recover(&mut self) {
         self.kill();
@@ -179,6 +186,7 @@ impl Server {
             root: root.to_owned(),
             keys: Vec::new(),
             folder,
+            file_size_max: None,
         }
     }
 
@@ -190,7 +198,15 @@ impl Server {
     fn boot(&mut self) {
         let log = fs::File::options().create(true).append(true).open(self.log_path()).expect("a log file");
         let error_log = log.try_clone().expect("a second handle");
-        let mut command = Command::new(binary());
+        let mut command = match self.file_size_max {
+            None => Command::new(binary()),
+            Some(kib) => {
+                // An ignored signal stays ignored in the program that the shell becomes: its writes fail instead.
+                let mut shell = Command::new("bash");
+                shell.args(["-c", &format!("trap '' XFSZ; ulimit -f {kib}; exec \"$0\" \"$@\"")]).arg(binary());
+                shell
+            }
+        };
         command
             .args(&self.arguments)
             .current_dir(self.folder.path())

@@ -60,7 +60,7 @@ const LAYERS: &[(&str, &[&str])] = &[
 const WORLDS: &[(&str, &[&str])] = &[
     ("wasmtime", &["cofferdam-sandbox"]),
     ("wasmtime-wasi", &["cofferdam-sandbox"]),
-    ("axum", &["cofferdam-api", "cofferdam-server"]),
+    ("axum", &["cofferdam-api"]),
     ("sqlx", &["cofferdam-storage", "engine-database"]),
     ("aes-gcm", &["cofferdam-crypto"]),
     ("blahaj", &["cofferdam-crypto"]),
