@@ -1,8 +1,9 @@
 //! Intent before effect: a durable row, then the create, then the activation.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use cofferdam_model::engine::{CallError, Done, EngineLease, Handle, Issued, Plan};
+use cofferdam_model::engine::{CallError, Cause, Done, EngineLease, Failure, Issued, Plan};
 use cofferdam_model::view::Changes;
 use cofferdam_model::{Error, Result, SecretText, Timestamp, ids};
 use cofferdam_storage::port::{Batch, Check, Conflict, LeaseState, Op, Outcome};
@@ -10,6 +11,7 @@ use futures::future::BoxFuture;
 
 use crate::ledger::Ledger;
 use crate::record::{Lease, LeaseRecord};
+use crate::revoke::condemned;
 
 const UNIQUE_CHARACTERS: usize = 24;
 
@@ -151,19 +153,35 @@ impl Ledger {
     }
 
     async fn make(self: Arc<Self>, lease: Lease, gates: Vec<String>, make: Make) -> Result<Made> {
-        match make(lease.for_engine()).await {
-            Ok(done) => self.activate(lease, &gates, done).await,
-            Err(error) => {
-                let untouched = matches!(&error, CallError::Failure(f) if f.untouched)
-                    || matches!(&error, CallError::Host(_));
-                let recorded = if untouched { self.forget(&lease).await } else { self.doubt(&lease).await };
-                if let Err(trouble) = recorded {
-                    // The row is still pending, and pending rows fall due by themselves.
-                    tracing::error!(lease = lease.id, error = %trouble, "outcome of a create not recorded");
-                }
-                Err(client_error(error))
-            }
+        let error = match self.within(&lease, make).await {
+            Ok(done) => return self.activate(lease, &gates, done).await,
+            Err(error) => error,
+        };
+        // The engine's own word for it is needed: the host's trouble may have ended a call that had begun its work.
+        let untouched = matches!(&error, CallError::Failure(f) if f.untouched);
+        let recorded = if untouched { self.forget(&lease).await } else { self.take_back(&lease).await };
+        if let Err(trouble) = recorded {
+            // The row is still pending, and pending rows fall due by themselves.
+            tracing::error!(lease = lease.id, error = %trouble, "outcome of a create not recorded");
         }
+        Err(client_error(error))
+    }
+
+    /// The create, begun before `not_after` or not at all, and not waited for much longer.
+    async fn within(&self, lease: &Lease, make: Make) -> Result<Done<Issued>, CallError> {
+        const GRACE: Duration = Duration::from_secs(1);
+        let left = lease.record.not_after.0.saturating_sub(self.clock.now().0);
+        let Some(left) = u64::try_from(left).ok().filter(|left| *left > 0).map(Duration::from_nanos) else {
+            let message = format!("{}: writing down what is to be made took too long", lease.record.path);
+            return Err(CallError::Failure(Failure {
+                cause: Cause::Internal,
+                message,
+                retry_after: None,
+                untouched: true,
+            }));
+        };
+        let late = |_| CallError::Fault(Error::backend(format!("{}: it was not made in time", lease.record.path)));
+        tokio::time::timeout(left + GRACE, make(lease.for_engine())).await.map_err(late)?
     }
 
     async fn activate(self: &Arc<Self>, lease: Lease, gates: &[String], done: Done<Issued>) -> Result<Made> {
@@ -173,7 +191,6 @@ impl Ledger {
         if let Some(handle) = done.value.handle {
             active.record.handle = handle;
         }
-        let known = active.record.handle.clone();
         active.state = LeaseState::Active;
         active.version = lease.version + 1;
         active.due_at = Some(active.record.expires_at);
@@ -195,7 +212,7 @@ impl Ledger {
                 _ => trouble,
             },
         };
-        if let Err(trouble) = self.take_back(&lease.id, known).await {
+        if let Err(trouble) = self.take_back(&active).await {
             tracing::error!(lease = lease.id, error = %trouble, "a refused create is not yet on its way out");
         }
         Err(refusal)
@@ -210,19 +227,37 @@ impl Ledger {
         Ok(())
     }
 
-    /// The create's outcome is unknown: it is revoked at once, and again until it can no longer appear.
-    async fn doubt(&self, lease: &Lease) -> Result<()> {
-        self.condemn(&lease.id, |_| {}).await.map(|_| self.wake.notify_one())
+    /// The create succeeded and nobody may have it, or its outcome is unknown (`known.confirmed` says which): it is
+    /// revoked at once, and again until it can no longer appear.
+    async fn take_back(&self, known: &Lease) -> Result<()> {
+        let learn = |record: &mut LeaseRecord| {
+            if known.record.confirmed {
+                record.confirmed = true;
+                record.handle = known.record.handle.clone();
+            }
+        };
+        while self.condemn(&known.id, learn).await?.is_none() {
+            // Forgotten by force while it was being made. Its create has ended only now.
+            if self.restore(known).await? {
+                break;
+            }
+        }
+        self.wake.notify_one();
+        Ok(())
     }
 
-    /// The create succeeded, and nobody may have it.
-    async fn take_back(&self, id: &str, handle: Handle) -> Result<()> {
-        self.condemn(id, move |record| {
-            record.confirmed = true;
-            record.handle = handle.clone();
-        })
-        .await
-        .map(|_| self.wake.notify_one())
+    /// Writes the row again, condemned. False: there is one.
+    async fn restore(&self, known: &Lease) -> Result<bool> {
+        let mut lease = condemned(known, self.clock.now(), &|_| {});
+        loop {
+            let ops = vec![Op::InsertLease(lease.row()?)];
+            match self.storage.apply(Batch { checks: Vec::new(), ops }).await? {
+                Outcome::Applied => return Ok(true),
+                // The name was given to another lease since; the stamp tells whose the object is.
+                Outcome::Conflict(Conflict::ObjectTaken) if lease.object_key.is_some() => lease.object_key = None,
+                Outcome::Conflict(_) => return Ok(false),
+            }
+        }
     }
 
     pub(crate) fn wake_before(&self, due: Timestamp, now: Timestamp) {
@@ -251,7 +286,6 @@ fn refused(why: &Conflict, lease: &Lease) -> Error {
 /// What the client learns of a call that failed.
 pub(crate) fn client_error(error: CallError) -> Error {
     use cofferdam_model::ErrorKind;
-    use cofferdam_model::engine::Cause;
     match error {
         CallError::Fault(e) | CallError::Host(e) => e,
         CallError::Failure(f) => Error::new(

@@ -1,18 +1,18 @@
 //! The ledger itself: what it holds, and how leases are found.
 
-use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use cofferdam_crypto::Key;
 use cofferdam_crypto::digest::keyed_digest;
-use cofferdam_model::engine::{CallError, Done, EngineLease, Ended, Renewed};
+use cofferdam_model::engine::{CallError, Done, Ended, EngineLease, Renewed};
 use cofferdam_model::{Clock, Error, Result};
 use cofferdam_storage::Storage;
 use cofferdam_storage::port::{LeaseFilter, LeaseState};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 
 use crate::breaker::Breakers;
+use crate::claim::Claims;
 use crate::record::Lease;
 
 /// How the ledger reaches the engine that a lease was made by. `core` implements it.
@@ -47,10 +47,9 @@ pub struct Ledger {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) backends: Arc<dyn Backends>,
     pub(crate) breakers: Breakers,
-    pub(crate) permits: Semaphore,
     /// Wakes the worker when something became due earlier than it knew.
     pub(crate) wake: Notify,
-    in_flight: Mutex<HashSet<String>>,
+    pub(crate) claims: Claims,
     object_key: Key,
     /// Of this cluster; part of every stamp.
     cluster_id: String,
@@ -70,10 +69,9 @@ impl Ledger {
             storage,
             clock,
             backends,
-            breakers: Breakers::new(settings.concurrent_per_backend),
-            permits: Semaphore::new(settings.concurrent),
+            breakers: Breakers::new(settings.concurrent, settings.concurrent_per_backend),
             wake: Notify::new(),
-            in_flight: Mutex::new(HashSet::new()),
+            claims: Claims::default(),
             object_key: root.derive("lease object"),
             cluster_id,
         })
@@ -123,7 +121,7 @@ impl Ledger {
     /// The unique key of an object: nobody else may have it while a lease of it lives. `identity` names the backend
     /// itself (its address), so that two mounts on one server exclude each other.
     pub(crate) fn object_key(&self, identity: &str, object: &str) -> String {
-        keyed_digest(&self.object_key, &format!("{}:{identity}{object}", identity.len()))
+        keyed_digest(&self.object_key, format!("{}:{identity}{object}", identity.len()))
     }
 
     /// What the engine writes onto the object: `cofferdam:<cluster>/<mount>/<lease>`, the lease by its random part.
@@ -131,27 +129,9 @@ impl Ledger {
         format!("cofferdam:{}/{mount}/{unique}", self.cluster_id)
     }
 
-    /// Claims a lease for this task; none if another task of this process has it.
-    pub(crate) fn claim(&self, id: &str) -> Option<Claim<'_>> {
-        let mut claimed = self.in_flight.lock().unwrap_or_else(PoisonError::into_inner);
-        claimed.insert(id.to_owned()).then(|| Claim { ledger: self, id: id.to_owned() })
-    }
-
-    /// Where a lease of this id is being worked on.
-    pub(crate) fn is_claimed(&self, id: &str) -> bool {
-        self.in_flight.lock().unwrap_or_else(PoisonError::into_inner).contains(id)
-    }
-}
-
-/// A claim on a lease, given back on drop.
-pub(crate) struct Claim<'a> {
-    ledger: &'a Ledger,
-    id: String,
-}
-
-impl Drop for Claim<'_> {
-    fn drop(&mut self) {
-        self.ledger.in_flight.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
+    /// Makes the worker look at the queue now: for whoever moved the clock, or a row, from elsewhere.
+    pub fn look(&self) {
+        self.wake.notify_one();
     }
 }
 

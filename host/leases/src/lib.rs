@@ -5,11 +5,13 @@
 //! the port [`Backends`]; this crate knows neither wasm nor HTTP nor SQL.
 
 mod breaker;
+mod claim;
 mod issue;
 mod ledger;
 mod record;
 mod renew;
 mod revoke;
+mod revoke_all;
 mod ttl;
 mod worker;
 

@@ -24,13 +24,7 @@ impl Ledger {
     ///
     /// # Errors
     /// Invalid, where the lease is unknown, ended, not renewable or past its maximum; the backend's failure.
-    pub async fn renew(
-        &self,
-        id: &str,
-        increment: u64,
-        default_ttl: u64,
-        max_ttl: u64,
-    ) -> Result<RenewedLease> {
+    pub async fn renew(&self, id: &str, increment: u64, default_ttl: u64, max_ttl: u64) -> Result<RenewedLease> {
         let Some(lease) = self.active(id).await? else { return Err(Error::invalid("lease not found")) };
         if !lease.record.renewable {
             return Err(Error::invalid("lease is not renewable"));

@@ -1,27 +1,40 @@
-//! Taking back: state first, then the backend, then the row, as often as it needs.
+//! Taking one lease back: state first, then the backend, then the row, as often as it needs.
 
-use cofferdam_model::engine::{CallError, Cause, Ended};
-use cofferdam_model::{Error, ErrorKind, Result};
-use cofferdam_storage::port::{Batch, LeaseFilter, LeaseState, Op, Outcome};
-use futures::StreamExt;
-use futures::stream;
+use std::panic::AssertUnwindSafe;
 
-use crate::breaker::retry_after;
-use crate::ledger::{Ledger, open_all};
+use cofferdam_model::engine::{CallError, Cause, Ended, Failure};
+use cofferdam_model::{Error, ErrorKind, Result, Timestamp};
+use cofferdam_storage::port::{Batch, LeaseState, Op, Outcome};
+use futures::FutureExt;
+
+use crate::breaker::{BackendKey, retry_after};
+use crate::ledger::Ledger;
 use crate::record::{Lease, LeaseRecord};
 
-const PAGE: usize = 500;
-/// Seconds until a blocked lease is looked at again.
-const BLOCKED_RETRY: i64 = 3_600;
+/// Seconds until a blocked lease is looked at again. A backend cannot ask for a longer pause either.
+pub(crate) const BLOCKED_RETRY: i64 = 3_600;
+/// How often one attempt begins anew because the row moved under it.
+const ROUNDS: u32 = 8;
 
 /// What became of one attempt.
+#[derive(Debug)]
 pub(crate) enum Attempt {
     /// The row is gone.
     Gone,
-    /// Not seen in the backend; looked at again until it can no longer appear. For the client that is done.
+    /// Not in the backend now; looked at again until it can no longer appear. For the client that is done.
     Settling,
-    /// To be tried again.
+    /// Not asked: the backend's breaker is open.
+    Shut,
+    /// To be tried again, as the row says.
     Failed(Error),
+    /// The row could not be read or written: it is as due as before.
+    Stuck(Error),
+}
+
+/// What an answer of the backend makes of the row.
+enum Next {
+    Gone,
+    Later { state: LeaseState, wait: i64, error: Option<(String, u32)> },
 }
 
 impl Ledger {
@@ -34,9 +47,12 @@ impl Ledger {
     ) -> Result<Option<Lease>> {
         loop {
             let Some(lease) = self.get(id).await? else { return Ok(None) };
-            let next = condemned(&lease, self.clock.now(), &learn);
-            let ops = vec![Op::UpdateLease { expect: lease.version, row: next.row()? }];
-            if self.storage.apply(Batch { checks: Vec::new(), ops }).await? == Outcome::Applied {
+            let now = self.clock.now();
+            let next = condemned(&lease, now, &learn);
+            if is_condemned(&lease, now) && next.record == lease.record {
+                return Ok(Some(lease));
+            }
+            if self.update(&lease, &next).await? {
                 return Ok(Some(next));
             }
         }
@@ -45,9 +61,7 @@ impl Ledger {
     /// Condemns exactly the row that was seen. None: it moved meanwhile.
     pub(crate) async fn expire(&self, lease: &Lease) -> Result<Option<Lease>> {
         let next = condemned(lease, self.clock.now(), &|_| {});
-        let ops = vec![Op::UpdateLease { expect: lease.version, row: next.row()? }];
-        let outcome = self.storage.apply(Batch { checks: Vec::new(), ops }).await?;
-        Ok((outcome == Outcome::Applied).then_some(next))
+        Ok(self.update(lease, &next).await?.then_some(next))
     }
 
     /// Takes one lease back. With `sync`, answers when its credential is gone; without, when that is durable as due.
@@ -56,153 +70,120 @@ impl Ledger {
     /// The backend's failure (the lease stays due then); store trouble.
     pub async fn revoke(&self, id: &str, sync: bool) -> Result<()> {
         let Some(lease) = self.condemn(id, |_| {}).await? else { return Ok(()) };
-        self.finish(vec![lease], sync, false).await
-    }
-
-    /// Takes back everything that the filter finds. `force`: forgets also what the backend will not give back.
-    ///
-    /// # Errors
-    /// The first failure (all leases stay due then); store trouble.
-    pub async fn revoke_all(&self, filter: LeaseFilter, sync: bool, force: bool) -> Result<()> {
-        let mut filter = filter;
-        let mut first = Ok(());
-        loop {
-            let page = open_all(self.storage.leases(&filter, PAGE).await?);
-            let Some(last) = page.last() else { return first };
-            filter.after = Some(last.id.clone());
-            let mut condemned = Vec::with_capacity(page.len());
-            for lease in self.condemn_page(page).await? {
-                condemned.push(lease);
-            }
-            let result = self.finish(condemned, sync, force).await;
-            if first.is_ok() {
-                first = result;
-            }
-        }
-    }
-
-    /// One commit for a whole page; leases that moved meanwhile are condemned one by one.
-    async fn condemn_page(&self, page: Vec<Lease>) -> Result<Vec<Lease>> {
-        let now = self.clock.now();
-        let next: Vec<Lease> = page.iter().map(|l| condemned(l, now, &|_| {})).collect();
-        let ops = page
-            .iter()
-            .zip(&next)
-            .map(|(old, new)| Ok(Op::UpdateLease { expect: old.version, row: new.row()? }))
-            .collect::<Result<Vec<_>>>()?;
-        if self.storage.apply(Batch { checks: Vec::new(), ops }).await? == Outcome::Applied {
-            return Ok(next);
-        }
-        let mut out = Vec::with_capacity(page.len());
-        for lease in page {
-            out.extend(self.condemn(&lease.id, |_| {}).await?);
-        }
-        Ok(out)
-    }
-
-    async fn finish(&self, leases: Vec<Lease>, sync: bool, force: bool) -> Result<()> {
-        if !sync && !force {
+        if !sync {
             self.wake.notify_one();
             return Ok(());
         }
-        let attempts: Vec<Result<()>> = stream::iter(leases)
-            .map(|lease| async move {
-                match self.attempt(&lease, false).await {
-                    Attempt::Failed(_) if force => self.abandon(&lease.id).await,
-                    Attempt::Failed(why) => Err(why),
-                    Attempt::Gone | Attempt::Settling => Ok(()),
-                }
-            })
-            .buffer_unordered(self.permits.available_permits().max(1))
-            .collect()
-            .await;
-        attempts.into_iter().find(Result::is_err).unwrap_or(Ok(()))
+        self.attempt(&lease, false).await.told(&lease)
     }
 
-    /// An operator's explicit word: the row goes although the backend still has, or may have, the object.
-    async fn abandon(&self, id: &str) -> Result<()> {
-        while let Some(lease) = self.get(id).await? {
-            tracing::warn!(lease = id, object = lease.record.object, "forgotten by force; the backend may still hold it");
-            if self.remove(&lease).await? {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    /// One attempt on a condemned lease. `patient`: respects an open breaker.
+    /// One attempt on a condemned lease. `patient`: leaves a backend alone whose breaker is open.
     pub(crate) async fn attempt(&self, lease: &Lease, patient: bool) -> Attempt {
-        let Some(_claim) = self.claim(&lease.id) else {
-            return self.await_other(&lease.id).await;
-        };
         let key = (lease.mount.clone(), lease.backend.clone());
-        let now = self.clock.now();
-        if patient && let Some(until) = self.breakers.open_until(&key, now) {
-            return self.reschedule(lease, LeaseState::Revoking, until.seconds_since(now).max(1), None).await;
-        }
-        let permits = self.breakers.permits(&key);
-        let Ok(_permit) = permits.acquire().await else { return Attempt::Failed(Error::internal("permits closed")) };
-        // While it waited, another task may have finished it.
-        let lease = match self.get(&lease.id).await {
-            Ok(Some(lease)) => lease,
-            Ok(None) => return Attempt::Gone,
-            Err(e) => return Attempt::Failed(e),
-        };
-        let answer = self.backends.revoke(&lease).await;
-        let now = self.clock.now();
-        match answer {
-            Ok(ended) => {
-                self.breakers.close(&key);
-                let decided = lease.record.confirmed || ended == Ended::Removed || now >= lease.settled_at();
-                if decided {
-                    return match self.remove(&lease).await {
-                        Ok(true) => Attempt::Gone,
-                        Ok(false) => Attempt::Failed(Error::unavailable("the lease changed at the same moment")),
-                        Err(e) => Attempt::Failed(e),
-                    };
+        for _ in 0..ROUNDS {
+            let _claim = match self.claims.take(&lease.id) {
+                Ok(claim) => claim,
+                Err(taken) => {
+                    taken.ended().await;
+                    match self.get(&lease.id).await {
+                        Ok(None) => return Attempt::Gone,
+                        Ok(Some(now)) if now.state == LeaseState::Settling => return Attempt::Settling,
+                        // What the other one was told counts for this one too.
+                        Ok(Some(now)) if now.version > lease.version => return failed(&now),
+                        Ok(Some(_)) => continue,
+                        Err(e) => return Attempt::Stuck(e),
+                    }
                 }
-                let wait = lease.settled_at().seconds_since(now).max(1);
-                self.reschedule(&lease, LeaseState::Settling, wait, None).await
+            };
+            let _pass = match self.breakers.enter(&key, patient, &*self.clock).await {
+                Ok(pass) => pass,
+                Err(_) => return Attempt::Shut,
+            };
+            // While it waited, another task may have finished it.
+            let seen = match self.get(&lease.id).await {
+                Ok(Some(seen)) => seen,
+                Ok(None) => return Attempt::Gone,
+                Err(e) => return Attempt::Stuck(e),
+            };
+            match self.ask(&seen, &key).await {
+                Ok(Some(attempt)) => return attempt,
+                // The row moved under the call: what was seen may be older than what is written there now.
+                Ok(None) => {}
+                Err(e) => {
+                    // The answer is lost with the row as it was: a pause, so that the same is not asked at once again.
+                    self.breakers.trip(&key, self.clock.now());
+                    return Attempt::Stuck(e);
+                }
             }
-            Err(CallError::Failure(f)) if f.cause == Cause::Unreachable => {
-                let until = self.breakers.trip(&key, now);
-                self.reschedule(&lease, LeaseState::Revoking, until.seconds_since(now).max(1), Some((f.message, 0))).await
+        }
+        Attempt::Stuck(Error::unavailable(format!("lease {} changes again and again", lease.id)))
+    }
+
+    /// Asks the backend and writes down what it said. None: the row moved meanwhile.
+    async fn ask(&self, lease: &Lease, key: &BackendKey) -> Result<Option<Attempt>> {
+        // A panic below the port must not look as if nobody had asked.
+        let answer = AssertUnwindSafe(self.backends.revoke(lease)).catch_unwind().await;
+        let answer = answer.unwrap_or_else(|_| Err(CallError::Fault(Error::internal("the engine's port broke"))));
+        let next = self.judge(lease, key, answer);
+        let (state, wait, error) = match next {
+            Next::Gone => return Ok(self.remove(lease).await?.then_some(Attempt::Gone)),
+            Next::Later { state, wait, error } => (state, wait, error),
+        };
+        let mut next = lease.clone();
+        next.state = state;
+        next.version = lease.version + 1;
+        next.due_at = Some(self.clock.now().plus_seconds(wait));
+        if let Some((message, counted)) = error {
+            next.record.attempts = next.record.attempts.saturating_add(counted);
+            next.record.last_error = Some(message);
+        }
+        if !self.update(lease, &next).await? {
+            return Ok(None);
+        }
+        Ok(Some(if state == LeaseState::Settling { Attempt::Settling } else { failed(&next) }))
+    }
+
+    fn judge(&self, lease: &Lease, key: &BackendKey, answer: Result<Ended, CallError>) -> Next {
+        let now = self.clock.now();
+        let later =
+            |wait, message, counted| Next::Later { state: LeaseState::Revoking, wait, error: Some((message, counted)) };
+        let backoff = || retry_after(lease.record.attempts.saturating_add(1));
+        match answer {
+            // What a create of unknown outcome made is gone; what it may still make is not. Only a create that was seen
+            // to end, or time, decides.
+            Ok(Ended::Removed | Ended::Absent) => {
+                self.breakers.close(key);
+                if lease.record.confirmed || now >= lease.settled_at() {
+                    return Next::Gone;
+                }
+                let wait = lease.settled_at().seconds_since(now).saturating_add(1);
+                Next::Later { state: LeaseState::Settling, wait, error: None }
             }
-            Err(CallError::Failure(f)) if f.cause == Cause::Conflict => {
-                tracing::error!(lease = lease.id, reason = f.message, "lease blocked: an operator must look");
-                self.reschedule(&lease, LeaseState::Blocked, BLOCKED_RETRY, Some((f.message, 1))).await
+            Err(CallError::Failure(Failure { cause: Cause::Unreachable, message, .. })) => {
+                let until = self.breakers.trip(key, now);
+                later(until.seconds_since(now).max(1), message, 0)
+            }
+            Err(CallError::Failure(Failure { cause: Cause::Conflict, message, .. })) => {
+                self.breakers.close(key);
+                tracing::error!(lease = lease.id, reason = message, "lease blocked: an operator must look");
+                Next::Later { state: LeaseState::Blocked, wait: BLOCKED_RETRY, error: Some((message, 1)) }
             }
             Err(CallError::Failure(f)) => {
-                let wait = f.retry_after.and_then(|s| i64::try_from(s).ok());
-                let wait = wait.unwrap_or(0).max(retry_after(lease.record.attempts + 1));
-                self.reschedule(&lease, LeaseState::Revoking, wait, Some((f.message, 1))).await
+                self.breakers.close(key);
+                let asked = f.retry_after.map_or(0, |s| i64::try_from(s).unwrap_or(i64::MAX));
+                later(asked.min(BLOCKED_RETRY).max(backoff()), f.message, 1)
             }
-            Err(CallError::Fault(e) | CallError::Host(e)) => {
-                let wait = retry_after(lease.record.attempts + 1);
-                self.reschedule(&lease, LeaseState::Revoking, wait, Some((e.messages.join("; "), 1))).await
+            // A backend that accepts and never answers ends so, by the engine's deadline.
+            Err(CallError::Fault(e)) => {
+                let until = self.breakers.trip(key, now);
+                later(until.seconds_since(now).max(backoff()), e.messages.join("; "), 1)
             }
-        }
-    }
-
-    /// Another task of this process works on the lease: its result is ours.
-    async fn await_other(&self, id: &str) -> Attempt {
-        const LOOKS: u32 = 600;
-        for _ in 0..LOOKS {
-            if !self.is_claimed(id) {
-                break;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-        }
-        match self.get(id).await {
-            Ok(None) => Attempt::Gone,
-            Ok(Some(lease)) if lease.state == LeaseState::Settling => Attempt::Settling,
-            Ok(Some(lease)) => Attempt::Failed(failed(&lease, lease.record.last_error.as_deref())),
-            Err(e) => Attempt::Failed(e),
+            Err(CallError::Host(e)) => later(backoff(), e.messages.join("; "), 1),
         }
     }
 
     /// Removes the row and lets go of what was kept only for it. False: the row moved meanwhile.
-    async fn remove(&self, lease: &Lease) -> Result<bool> {
+    pub(crate) async fn remove(&self, lease: &Lease) -> Result<bool> {
         let ops = vec![Op::DeleteLease { id: lease.id.clone(), expect: lease.version }];
         let removed = self.storage.apply(Batch { checks: Vec::new(), ops }).await? == Outcome::Applied;
         if removed {
@@ -211,41 +192,30 @@ impl Ledger {
         Ok(removed)
     }
 
-    async fn reschedule(
-        &self,
-        lease: &Lease,
-        state: LeaseState,
-        wait_seconds: i64,
-        error: Option<(String, u32)>,
-    ) -> Attempt {
-        let mut next = lease.clone();
-        next.state = state;
-        next.version = lease.version + 1;
-        next.due_at = Some(self.clock.now().plus_seconds(wait_seconds));
-        if let Some((message, counted)) = error {
-            next.record.attempts = next.record.attempts.saturating_add(counted);
-            next.record.last_error = Some(message);
-        }
-        let row = match next.row() {
-            Ok(row) => row,
-            Err(e) => return Attempt::Failed(e),
-        };
-        let ops = vec![Op::UpdateLease { expect: lease.version, row }];
-        if let Err(e) = self.storage.apply(Batch { checks: Vec::new(), ops }).await {
-            return Attempt::Failed(e);
-        }
-        if state == LeaseState::Settling {
-            return Attempt::Settling;
-        }
-        Attempt::Failed(failed(&next, next.record.last_error.as_deref()))
+    /// Replaces exactly the row that was seen. False: it moved meanwhile.
+    async fn update(&self, seen: &Lease, next: &Lease) -> Result<bool> {
+        let ops = vec![Op::UpdateLease { expect: seen.version, row: next.row()? }];
+        Ok(self.storage.apply(Batch { checks: Vec::new(), ops }).await? == Outcome::Applied)
     }
 }
 
-fn condemned(
-    lease: &Lease,
-    now: cofferdam_model::Timestamp,
-    learn: &(impl Fn(&mut LeaseRecord) + Send + Sync),
-) -> Lease {
+impl Attempt {
+    /// What whoever asked for the revocation is told.
+    pub(crate) fn told(self, lease: &Lease) -> Result<()> {
+        match self {
+            Self::Gone | Self::Settling => Ok(()),
+            Self::Failed(why) | Self::Stuck(why) => Err(why),
+            Self::Shut => Err(not_revoked(lease, "its backend does not answer")),
+        }
+    }
+}
+
+/// Whether there is nothing to add: a row that moves again would only disturb whoever works on it.
+pub(crate) fn is_condemned(lease: &Lease, now: Timestamp) -> bool {
+    lease.state == LeaseState::Revoking && lease.due_at.is_some_and(|due| due <= now)
+}
+
+pub(crate) fn condemned(lease: &Lease, now: Timestamp, learn: &(impl Fn(&mut LeaseRecord) + Send + Sync)) -> Lease {
     let mut next = lease.clone();
     learn(&mut next.record);
     next.version = lease.version + 1;
@@ -254,9 +224,10 @@ fn condemned(
     next
 }
 
-fn failed(lease: &Lease, why: Option<&str>) -> Error {
-    Error::new(
-        ErrorKind::Backend,
-        format!("failed to revoke {:?}; it stays due: {}", lease.id, why.unwrap_or("it is being tried")),
-    )
+fn failed(lease: &Lease) -> Attempt {
+    Attempt::Failed(not_revoked(lease, lease.record.last_error.as_deref().unwrap_or("it is being tried")))
+}
+
+fn not_revoked(lease: &Lease, why: &str) -> Error {
+    Error::new(ErrorKind::Backend, format!("failed to revoke {:?}; it stays due: {why}", lease.id))
 }
