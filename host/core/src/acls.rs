@@ -10,11 +10,17 @@ use crate::policies::Policies;
 
 const KEPT_MAX: usize = 1_024;
 
-/// Built ACLs by the names of their policies, each with the number of writes of policies before it was built: new text
-/// holds at once.
+/// Built ACLs by the names of their policies.
 #[derive(Default)]
 pub(crate) struct Acls {
-    kept: RwLock<HashMap<Vec<String>, (u64, Arc<Acl>)>>,
+    kept: RwLock<HashMap<Vec<String>, Built>>,
+}
+
+/// An ACL, and the number of writes of policies before it was built: new text holds at once.
+#[derive(Clone)]
+struct Built {
+    writes: u64,
+    acl: Arc<Acl>,
 }
 
 impl Acls {
@@ -22,8 +28,8 @@ impl Acls {
     pub(crate) async fn of(&self, names: &[String], policies: &Policies, now: Timestamp) -> Result<Arc<Acl>> {
         let writes = policies.writes();
         let kept = self.kept.read().unwrap_or_else(PoisonError::into_inner).get(names).cloned();
-        if let Some((built, acl)) = kept
-            && built == writes
+        if let Some(Built { writes: before, acl }) = kept
+            && before == writes
             && acl.valid_until().is_none_or(|until| until > now)
         {
             return Ok(acl);
@@ -38,7 +44,7 @@ impl Acls {
         if kept.len() >= KEPT_MAX {
             kept.clear();
         }
-        kept.insert(names.to_vec(), (writes, acl.clone()));
+        kept.insert(names.to_vec(), Built { writes, acl: acl.clone() });
         Ok(acl)
     }
 }

@@ -39,7 +39,8 @@ impl EngineBackends {
     /// An engine that cannot read what an earlier build remembered must not guess.
     async fn check_format(&self, engine: &dyn Engine, options: &[(String, String)], lease: &Lease) -> Result<()> {
         let description = engine.describe(options).await?;
-        let reads = description.kind(&lease.record.kind).is_some_and(|k| k.reads_formats.contains(&lease.record.handle.format));
+        let reads =
+            description.kind(&lease.record.kind).is_some_and(|k| k.reads_formats.contains(&lease.record.handle.format));
         if reads {
             return Ok(());
         }

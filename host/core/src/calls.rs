@@ -83,7 +83,10 @@ impl Vault {
         batch.extend_changes(&mount.uuid, changes);
         for (name, secret) in &changes.slots {
             let access = access.filter(|a| a.name == *name).ok_or_else(|| {
-                Error::internal(format!("engine {} at {}: put slot {name:?} of another backend", mount.kind, mount.path))
+                Error::internal(format!(
+                    "engine {} at {}: put slot {name:?} of another backend",
+                    mount.kind, mount.path
+                ))
             })?;
             batch.ops.push(Targets::put_slot(&mount.uuid, name, access.target.as_ref(), secret));
         }
@@ -94,7 +97,9 @@ impl Vault {
         match self.storage.apply(batch).await? {
             Outcome::Applied => Ok(true),
             Outcome::Conflict(Conflict::Stale) => Ok(false),
-            Outcome::Conflict(Conflict::GateShut(_)) => Err(Error::unavailable("the mount is being removed or changed; try again")),
+            Outcome::Conflict(Conflict::GateShut(_)) => {
+                Err(Error::unavailable("the mount is being removed or changed; try again"))
+            }
             Outcome::Conflict(why) => Err(Error::internal(format!("commit of a call: {why:?}"))),
         }
     }

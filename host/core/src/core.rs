@@ -11,6 +11,9 @@ use tokio::sync::{Mutex, RwLock};
 use crate::lifecycle::UnsealProgress;
 use crate::vault::Vault;
 
+/// Called at every unseal with a key derived from the barrier.
+pub type OnUnseal = Box<dyn Fn(&[u8; 32]) + Send + Sync>;
+
 /// What a core is built from.
 pub struct Parts {
     /// The store.
@@ -21,8 +24,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// The operator's settings.
     pub settings: Settings,
-    /// Called at every unseal with a key derived from the barrier (the sandbox's cache of compiled code needs one).
-    pub on_unseal: Box<dyn Fn(&[u8; 32]) + Send + Sync>,
+    /// The sandbox's cache of compiled code needs the key.
+    pub on_unseal: OnUnseal,
 }
 
 /// The operator's settings.
@@ -69,7 +72,7 @@ pub struct Core {
     pub(crate) catalog: Arc<dyn Catalog>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) settings: Settings,
-    pub(crate) on_unseal: Box<dyn Fn(&[u8; 32]) + Send + Sync>,
+    pub(crate) on_unseal: OnUnseal,
     /// None while sealed. Requests hold the inner Arc for as long as they run.
     vault: RwLock<Option<Arc<Vault>>>,
     /// One change of the state at a time; holds the shares that were given so far.

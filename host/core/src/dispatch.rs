@@ -68,7 +68,8 @@ pub(crate) async fn engine(vault: &Arc<Vault>, asked: Asked<'_>) -> Result<Respo
     let description = engine.describe(&asked.mount.options()).await?;
     let found = description.find(asked.rest);
     let upsert = asked.request.operation == Operation::Update && found.as_ref().is_some_and(|(r, _)| r.upsert);
-    let (creates, updates) = if upsert { asked.acl.could_create_or_update(&asked.request.path) } else { (false, false) };
+    let (creates, updates) =
+        if upsert { asked.acl.could_create_or_update(&asked.request.path) } else { (false, false) };
     // The answer does not depend on what is there where the caller may do both, or neither: no existence check then.
     let gated = upsert && creates != updates;
     if !gated {
@@ -142,7 +143,9 @@ async fn prepare(vault: &Vault, asked: &Asked<'_>, routed: &Routed<'_>) -> Resul
     let backend = resolve(template, &routed.params);
     let pattern = routed.route.pattern.as_str();
     let new = match asked.request.operation {
-        Operation::Create | Operation::Update | Operation::Patch => routed.engine.target(pattern, &routed.checked.fields)?,
+        Operation::Create | Operation::Update | Operation::Patch => {
+            routed.engine.target(pattern, &routed.checked.fields)?
+        }
         _ => None,
     };
     let staged = match new {
@@ -209,8 +212,7 @@ async fn call(
             .map_err(|e| Error::internal(format!("fields of a request: {e}")))?,
     };
     let deadline = if access.is_some() { BACKEND_DEADLINE } else { LOCAL_DEADLINE };
-    let mut call =
-        vault.call(&asked.mount, &asked.request.id, Some(&asked.token), access, deadline, Lane::Serve);
+    let mut call = vault.call(&asked.mount, &asked.request.id, Some(&asked.token), access, deadline, Lane::Serve);
     let sensitive = routed.route.fields.iter().filter(|f| f.sensitive);
     call.secrets.extend(
         sensitive

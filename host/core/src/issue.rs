@@ -24,7 +24,11 @@ pub(crate) async fn issue(
 ) -> Result<Response, IssueError> {
     let mount = asked.mount.clone();
     let Some(kind) = routed.description.kind(&plan.kind).cloned() else {
-        return Err(broken(&mount, &format!("planned a credential of kind {:?}, which it does not describe", plan.kind)).into());
+        return Err(broken(
+            &mount,
+            &format!("planned a credential of kind {:?}, which it does not describe", plan.kind),
+        )
+        .into());
     };
     if plan.object.is_empty() || plan.object.len() > OBJECT_BYTES_MAX || plan.object.contains('\0') {
         return Err(broken(&mount, "planned an object without a usable name").into());
@@ -51,10 +55,7 @@ pub(crate) async fn issue(
     let renewable = plan.ttl.renewable;
     let intent = Intent {
         path: asked.request.path.clone(),
-        gates: vec![
-            mount.gate(),
-            spaces::target_gate(&mount.uuid, &plan.backend, generation),
-        ],
+        gates: vec![mount.gate(), spaces::target_gate(&mount.uuid, &plan.backend, generation)],
         generation,
         identity: identity(&mount.uuid, &access),
         token: Some(asked.token.digest.clone()),
@@ -68,8 +69,7 @@ pub(crate) async fn issue(
     };
     let engine = routed.engine.clone();
     let deadline = Duration::from_secs(kind.creates_within);
-    let mut call =
-        vault.call(&mount, &asked.request.id, Some(&asked.token), Some(access), deadline, Lane::Serve);
+    let mut call = vault.call(&mount, &asked.request.id, Some(&asked.token), Some(access), deadline, Lane::Serve);
     call.secrets.push(carry.clone());
     let make: Make = Box::new(move |lease| Box::pin(async move { engine.create(call, lease, carry).await }));
     let made = vault.ledger().issue(intent, make).await?;

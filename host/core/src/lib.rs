@@ -22,7 +22,7 @@ mod spaces;
 mod targets;
 mod vault;
 
-pub use crate::core::{Core, DevInit, Parts, Settings};
+pub use crate::core::{Core, DevInit, OnUnseal, Parts, Settings};
 
 /// The version that the server tells its clients.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

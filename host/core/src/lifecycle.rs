@@ -104,9 +104,7 @@ impl Core {
 
         // The seal's record goes last: without it the store counts as empty, and a crash before it starts anew.
         self.clear().await?;
-        self.store
-            .set_meta(vec![(META_KEYRING.to_owned(), blob), (META_CLUSTER.to_owned(), json(&cluster)?)])
-            .await?;
+        self.store.set_meta(vec![(META_KEYRING.to_owned(), blob), (META_CLUSTER.to_owned(), json(&cluster)?)]).await?;
         self.storage.unseal(Arc::new(keyring));
         let made = self.furnish(cluster, root_token).await;
         self.storage.seal();
@@ -144,7 +142,8 @@ impl Core {
         if self.unsealed().await.is_some() {
             return Ok(());
         }
-        let share = shamir::parse_share(share).map_err(|e| Error::invalid(format!("'key' must be a valid hex or base64 string: {e}")))?;
+        let share = shamir::parse_share(share)
+            .map_err(|e| Error::invalid(format!("'key' must be a valid hex or base64 string: {e}")))?;
         if progress.shares.is_empty() {
             progress.nonce = ids::uuid();
         }
@@ -157,17 +156,14 @@ impl Core {
         let shares = std::mem::take(&mut *progress).shares;
         let invalid = || Error::invalid("unseal failed, invalid key");
         let root_key = shamir::combine(&shares, config.threshold).map_err(|_| invalid())?;
-        let blob = self
-            .store
-            .meta(META_KEYRING)
-            .await?
-            .ok_or_else(|| Error::internal("the store has no keyring"))?;
+        let blob = self.store.meta(META_KEYRING).await?.ok_or_else(|| Error::internal("the store has no keyring"))?;
         let keyring = Keyring::unwrap(&root_key, &blob).map_err(|_| invalid())?;
         self.open_vault(keyring).await
     }
 
     async fn open_vault(self: &Arc<Self>, keyring: Keyring) -> Result<()> {
-        let cluster = self.read_meta(META_CLUSTER).await?.ok_or_else(|| Error::internal("the store has no cluster id"))?;
+        let cluster =
+            self.read_meta(META_CLUSTER).await?.ok_or_else(|| Error::internal("the store has no cluster id"))?;
         (self.on_unseal)(keyring.derive("compiled code").expose());
         self.storage.unseal(Arc::new(keyring));
         match Vault::open(self, cluster).await {

@@ -191,7 +191,8 @@ impl Mounts {
         if let Some(conflict) = self.conflict(&new.path) {
             return Err(conflict);
         }
-        let accessor = format!("{}{}_{}", if new.path.starts_with("auth/") { "auth_" } else { "" }, new.kind, ids::hex_digits(8));
+        let accessor =
+            format!("{}{}_{}", if new.path.starts_with("auth/") { "auth_" } else { "" }, new.kind, ids::hex_digits(8));
         let mount = MountEntry {
             uuid: ids::uuid(),
             path: new.path,
@@ -220,7 +221,9 @@ impl Mounts {
         let Some(old) = self.by_uuid(uuid) else { return Err(Error::invalid("no such mount")) };
         let mut next = MountEntry::clone(&old);
         change(&mut next)?;
-        if next.path != old.path && let Some(conflict) = self.conflict(&next.path) {
+        if next.path != old.path
+            && let Some(conflict) = self.conflict(&next.path)
+        {
             return Err(conflict);
         }
         self.write(next, Batch::default()).await
@@ -239,15 +242,32 @@ impl Mounts {
     pub(crate) async fn remove(&self, uuid: &str) -> Result<()> {
         let _changing = self.changing.lock().await;
         let Some(old) = self.by_uuid(uuid) else { return Ok(()) };
-        let ops = vec![
+        let mut ops = vec![
             Op::DeleteSpace(uuid.to_owned()),
             Op::DeleteSpace(spaces::of_mount(uuid)),
             Op::DeleteGate(old.gate()),
             Op::DeleteEntry { space: spaces::MOUNTS.to_owned(), key: uuid.to_owned() },
         ];
+        ops.extend(self.target_gates(uuid).await?.into_iter().map(Op::DeleteGate));
         self.storage.apply(Batch { checks: Vec::new(), ops }).await?;
         self.replace(|table| table.forget(uuid));
         Ok(())
+    }
+
+    /// The gates of the mount's targets: rows outside of its spaces.
+    async fn target_gates(&self, uuid: &str) -> Result<Vec<String>> {
+        const PAGE: usize = 1_000;
+        let (space, mut after) = (spaces::of_mount(uuid), None::<String>);
+        let mut gates = Vec::new();
+        loop {
+            let page = self.storage.entries(&space, "generation/", after.as_deref(), PAGE).await?;
+            let Some(last) = page.last() else { return Ok(gates) };
+            after = Some(last.key.clone());
+            gates.extend(page.iter().filter_map(|e| {
+                let (backend, generation) = e.key.strip_prefix("generation/")?.rsplit_once('/')?;
+                Some(spaces::target_gate(uuid, backend, generation.parse().ok()?))
+            }));
+        }
     }
 
     /// Brings a mount to new options and another format of its entries, in one commit with the entries (`batch`).

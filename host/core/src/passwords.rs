@@ -27,7 +27,8 @@ impl Passwords {
 
     pub(crate) async fn put(&self, name: &str, text: &str) -> Result<()> {
         let text = cofferdam_acl::document::decode(text);
-        let policy = PasswordPolicy::parse(&text).map_err(|e| Error::invalid(format!("invalid password policy: {e}")))?;
+        let policy =
+            PasswordPolicy::parse(&text).map_err(|e| Error::invalid(format!("invalid password policy: {e}")))?;
         policy.generate().map_err(|e| Error::invalid(format!("unable to generate a password from it: {e}")))?;
         let (space, key) = (spaces::PASSWORDS.to_owned(), name.to_owned());
         let op = Op::PutEntry { space, key, value: text.into_owned().into_bytes() };

@@ -61,9 +61,9 @@ impl Policies {
         }
         let writes = self.writes();
         let policy = match self.text(name).await? {
-            Some(text) => Some(Arc::new(
-                Policy::parse(name, &text).map_err(|e| Error::internal(format!("policy {name}: {e}")))?,
-            )),
+            Some(text) => {
+                Some(Arc::new(Policy::parse(name, &text).map_err(|e| Error::internal(format!("policy {name}: {e}")))?))
+            }
             None => None,
         };
         let mut parsed = self.parsed.write().unwrap_or_else(PoisonError::into_inner);

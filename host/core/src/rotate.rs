@@ -121,8 +121,7 @@ async fn finish(vault: &Vault, mount: &MountEntry, begun: Begun, fresh: bool) ->
     let secret = SecretText::new(candidate.candidate.clone());
     let engine = vault.engine(mount).await?;
     let call = || {
-        let mut call =
-            vault.call(mount, &ids::uuid(), None, Some(access.clone()), BACKEND_DEADLINE, Lane::Serve);
+        let mut call = vault.call(mount, &ids::uuid(), None, Some(access.clone()), BACKEND_DEADLINE, Lane::Serve);
         call.secrets.push(secret.clone());
         call
     };

@@ -5,8 +5,8 @@
 //! follow a configuration that moves.
 
 use cofferdam_model::engine::{BackendAccess, Grant, GrantOrigin, NewTarget, Target};
-use cofferdam_model::{Error, Result, SecretText};
 use cofferdam_model::view::Version;
+use cofferdam_model::{Error, Result, SecretText};
 use cofferdam_storage::Storage;
 use cofferdam_storage::port::{Batch, Check, LeaseFilter, Op};
 use serde::{Deserialize, Serialize};
@@ -265,7 +265,8 @@ pub(crate) fn operator_grant(text: &str) -> Option<Grant> {
     let (host, port) = text.rsplit_once(':')?;
     let host = host.trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
     let port = port.parse().ok().filter(|p| *p != 0)?;
-    let plain = !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '_'));
+    let plain =
+        !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '_'));
     plain.then_some(Grant { host, port, origin: GrantOrigin::Operator })
 }
 

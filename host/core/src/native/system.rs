@@ -52,7 +52,8 @@ async fn init(core: &Arc<Core>, data: &Map<String, Value>) -> Result<Response> {
             return Err(Error::invalid(format!("parameters {field} not applicable to seal type shamir")));
         }
     }
-    let config = SealConfig { shares: share_count(data, "secret_shares")?, threshold: share_count(data, "secret_threshold")? };
+    let config =
+        SealConfig { shares: share_count(data, "secret_shares")?, threshold: share_count(data, "secret_threshold")? };
     let made = core.initialize(config, None).await?;
     let hex: Vec<String> = made.shares.iter().map(|s| shamir::to_hex(s)).collect();
     let base64: Vec<String> = made.shares.iter().map(|s| shamir::to_base64(s)).collect();
@@ -162,7 +163,8 @@ pub(crate) fn ttl_setting(field: &str, value: &Value) -> Result<Option<u64>> {
         Value::String(s) if s == "system" => Ok(Some(0)),
         other => {
             let seconds = duration::parse(other).map_err(|e| Error::invalid(format!("{field}: {e}")))?;
-            let seconds = u64::try_from(seconds).map_err(|_| Error::invalid(format!("{field}: must not be negative")))?;
+            let seconds =
+                u64::try_from(seconds).map_err(|_| Error::invalid(format!("{field}: must not be negative")))?;
             Ok(Some(seconds))
         }
     }

@@ -41,10 +41,7 @@ impl NativeRoute {
 }
 
 /// The first route that matches the path below the mount.
-pub(crate) fn find<'a>(
-    routes: &'a [NativeRoute],
-    rest: &str,
-) -> Option<(&'a NativeRoute, Vec<(String, String)>)> {
+pub(crate) fn find<'a>(routes: &'a [NativeRoute], rest: &str) -> Option<(&'a NativeRoute, Vec<(String, String)>)> {
     routes.iter().find_map(|r| r.route.pattern.matches(rest).map(|params| (r, params)))
 }
 
@@ -132,7 +129,6 @@ impl Routes {
             }));
         })
     }
-
 
     pub(crate) fn done(self) -> Vec<NativeRoute> {
         self.0

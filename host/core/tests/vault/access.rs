@@ -70,7 +70,8 @@ async fn administrators_paths_need_sudo() {
         assert_eq!(refused(world.ask(&token, operation, path, body).await), Denied, "{operation:?} {path}");
     }
     // The tables themselves do not.
-    for (operation, path) in [(Read, "sys/auth"), (List, "sys/auth/"), (Read, "sys/mounts"), (Read, "sys/leases/count")] {
+    for (operation, path) in [(Read, "sys/auth"), (List, "sys/auth/"), (Read, "sys/mounts"), (Read, "sys/leases/count")]
+    {
         world.ask(&token, operation, path, json!({})).await.unwrap();
     }
 }
@@ -78,7 +79,8 @@ async fn administrators_paths_need_sudo() {
 #[tokio::test]
 async fn only_sudo_opens_the_network_to_a_compartment() {
     let world = World::new().await;
-    let token = world.limited("mounter", r#"path "sys/mounts/*" { capabilities = ["create", "update", "read"] }"#).await;
+    let token =
+        world.limited("mounter", r#"path "sys/mounts/*" { capabilities = ["create", "update", "read"] }"#).await;
     let body = json!({ "type": "kv", "config": { "egress": "169.254.169.254:80" } });
     assert_eq!(refused(world.ask(&token, Update, "sys/mounts/one", body.clone()).await), Invalid);
     world.ask(&token, Update, "sys/mounts/one", json!({ "type": "kv" })).await.unwrap();
@@ -101,7 +103,14 @@ async fn paths_are_taken_as_they_are() {
     let policy = r#"path "kv/*" { capabilities = ["create", "read", "update", "list"] }
 path "kv/data/secret" { capabilities = ["deny"] }"#;
     let token = world.limited("most", policy).await;
-    for path in ["kv/data/secret", "kv/data//secret", "kv//data/secret", "kv/data/./secret", "kv/x/../data/secret", "/kv/data/secret"] {
+    for path in [
+        "kv/data/secret",
+        "kv/data//secret",
+        "kv//data/secret",
+        "kv/data/./secret",
+        "kv/x/../data/secret",
+        "/kv/data/secret",
+    ] {
         let answer = world.ask(&token, Read, path, Value::Null).await;
         assert!(answer.is_err() || answer.is_ok_and(|r| r.is_empty()), "{path}");
     }
@@ -158,7 +167,9 @@ async fn mounts_show_to_those_who_can_touch_them() {
     let reader = world.limited("reader", r#"path "kv/data/a" { capabilities = ["read"] }"#).await;
     assert!(seen(&reader).await.contains(&"kv/".to_owned()));
     assert!(!seen(&reader).await.contains(&"db/".to_owned()));
-    for (token, path, kind) in [("", "kv", Denied), (reader.as_str(), "db/creds/app", Denied), (&reader, "nowhere", Denied)] {
+    for (token, path, kind) in
+        [("", "kv", Denied), (reader.as_str(), "db/creds/app", Denied), (&reader, "nowhere", Denied)]
+    {
         let path = format!("sys/internal/ui/mounts/{path}");
         assert_eq!(refused(world.ask(token, Read, &path, Value::Null).await), kind, "{path}");
     }

@@ -100,7 +100,9 @@ async fn sealing_waits_for_requests_and_keeps_what_they_wrote() {
     hold.reached().await;
     let core = world.core.clone();
     let sealing = tokio::spawn(async move { core.shutdown().await });
-    while world.core.handle(cofferdam_model::Request::new(Read, "kv/data/a")).await.unwrap_err().kind != ErrorKind::Sealed {
+    while world.core.handle(cofferdam_model::Request::new(Read, "kv/data/a")).await.unwrap_err().kind
+        != ErrorKind::Sealed
+    {
         tokio::task::yield_now().await;
     }
     hold.go();

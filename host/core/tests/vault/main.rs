@@ -1,6 +1,6 @@
 //! The vault below HTTP, driven through `Core::handle` with engines and a backend of a few lines.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a failed unwrap is a failed test")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed unwrap is a failed test")]
 
 mod engines;
 mod model;

@@ -12,12 +12,17 @@ const ADDRESS: &str = "db.corp:5432";
 #[tokio::test]
 async fn a_removed_mount_takes_its_credentials_back() {
     let world = World::new().await;
+    let gates = || world.store.gates.lock().unwrap().clone();
+    let before = gates();
     world.mounted().await;
+    world.root(Delete, "sys/mounts/kv", Value::Null).await;
+    world.root(Update, "db/config/main", json!({ "url": "db.corp:5432/other" })).await;
     world.credential().await;
     let answer = world.ask(&world.root, Delete, "sys/mounts/db", Value::Null).await.unwrap();
     assert!(answer.is_empty());
     assert!(world.model.with(ADDRESS, |s| s.users.is_empty()));
     assert_eq!(refused(world.ask(&world.root, Read, "db/creds/app", Value::Null).await), UnsupportedPath);
+    assert_eq!(gates(), before, "nothing is left behind");
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! A store in memory that breaks, or waits, where a test says.
 
+use std::collections::BTreeSet;
 use std::sync::Mutex;
 
 use async_trait::async_trait;
@@ -19,14 +20,16 @@ pub(crate) struct Store {
     pub(crate) fail_meta: Mutex<Option<String>>,
     /// The next read of an entry of this key waits after it has read.
     pub(crate) hold_entry: Mutex<Option<(String, Hold)>>,
+    /// The gates that are there.
+    pub(crate) gates: Mutex<BTreeSet<String>>,
     /// The next read of a token waits after it has read.
     pub(crate) hold_token: Mutex<Option<Hold>>,
 }
 
 impl Store {
     pub(crate) async fn new() -> Self {
-        let (fail_put, fail_meta, hold_entry, hold_token) = Default::default();
-        Self { inner: Sqlite::memory().await.unwrap(), fail_put, fail_meta, hold_entry, hold_token }
+        let (fail_put, fail_meta, hold_entry, gates, hold_token) = Default::default();
+        Self { inner: Sqlite::memory().await.unwrap(), fail_put, fail_meta, hold_entry, gates, hold_token }
     }
 
     fn breaks(&self, batch: &Batch) -> bool {
@@ -50,7 +53,19 @@ impl Physical for Store {
         if self.breaks(&batch) {
             return Err(Error::unavailable("the store broke"));
         }
-        self.inner.apply(batch).await
+        let ops = batch.ops.clone();
+        let outcome = self.inner.apply(batch).await?;
+        if outcome == Outcome::Applied {
+            let mut gates = self.gates.lock().unwrap();
+            for op in ops {
+                match op {
+                    Op::SetGate { gate, .. } => drop(gates.insert(gate)),
+                    Op::DeleteGate(gate) => drop(gates.remove(&gate)),
+                    _ => {}
+                }
+            }
+        }
+        Ok(outcome)
     }
 
     async fn entry(&self, space: &str, key: &str) -> Result<Option<StoredEntry>> {

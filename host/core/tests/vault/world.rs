@@ -63,7 +63,13 @@ impl World {
         self.unseal().await;
     }
 
-    pub(crate) async fn ask(&self, token: &str, operation: Operation, path: &str, body: Value) -> Result<Response, Error> {
+    pub(crate) async fn ask(
+        &self,
+        token: &str,
+        operation: Operation,
+        path: &str,
+        body: Value,
+    ) -> Result<Response, Error> {
         self.core.handle(request(token, operation, path, body)).await
     }
 

@@ -26,7 +26,9 @@ pub(super) fn routes(table: Routes) -> Routes {
 /// The ACL of the caller; none without a valid token.
 async fn acl(ctx: &Ctx<'_>) -> Result<Option<Arc<cofferdam_acl::Acl>>> {
     match authenticate(ctx.vault, ctx.request).await {
-        Ok(token) => Ok(Some(ctx.vault.acls.of(&token.record.policies, &ctx.vault.policies, ctx.vault.clock.now()).await?)),
+        Ok(token) => {
+            Ok(Some(ctx.vault.acls.of(&token.record.policies, &ctx.vault.policies, ctx.vault.clock.now()).await?))
+        }
         Err(e) if e.kind == ErrorKind::Denied => Ok(None),
         Err(e) => Err(e),
     }

@@ -66,8 +66,7 @@ fn list_auth(ctx: Ctx<'_>) -> BoxFuture<'_, Result<Response>> {
 
 fn table(ctx: &Ctx<'_>, name: impl Fn(&MountEntry) -> Option<String>) -> Response {
     let mounts = ctx.vault.mounts.all();
-    let data: Map<String, Value> =
-        mounts.iter().filter_map(|m| Some((name(m)?, mount_info::info(m)))).collect();
+    let data: Map<String, Value> = mounts.iter().filter_map(|m| Some((name(m)?, mount_info::info(m)))).collect();
     Response { copy_to_top: true, ..Response::with_data(data) }
 }
 

@@ -7,10 +7,8 @@ use serde_json::json;
 
 use crate::native::{Ctx, Routes};
 
-const FIELDS: &[(&str, cofferdam_model::route::FieldKind, &str)] = &[
-    ("policy", Text, "The rules, as HCL or JSON, perhaps in base64."),
-    ("rules", Text, "The old name of policy."),
-];
+const FIELDS: &[(&str, cofferdam_model::route::FieldKind, &str)] =
+    &[("policy", Text, "The rules, as HCL or JSON, perhaps in base64."), ("rules", Text, "The old name of policy.")];
 
 pub(super) fn routes(table: Routes) -> Routes {
     table

@@ -28,11 +28,8 @@ fn remount(ctx: Ctx<'_>) -> BoxFuture<'_, Result<Response>> {
             }
         }
         let (from, to) = (folder("", from.trim_start_matches('/')), folder("", to.trim_start_matches('/')));
-        let mount = ctx
-            .vault
-            .mounts
-            .at(&from)
-            .ok_or_else(|| Error::invalid(format!("from: no matching mount at {from:?}")))?;
+        let mount =
+            ctx.vault.mounts.at(&from).ok_or_else(|| Error::invalid(format!("from: no matching mount at {from:?}")))?;
         if mount.is_builtin() {
             return Err(Error::invalid(format!("from: cannot move {from:?}")));
         }

@@ -34,7 +34,9 @@ fn random(ctx: Ctx<'_>) -> BoxFuture<'_, Result<Response>> {
         for part in [ctx.param("a"), ctx.param("b")] {
             match part {
                 "" | "platform" | "seal" | "all" => {}
-                number => count = number.parse().map_err(|_| Error::invalid(format!("bytes: {number:?} is no number")))?,
+                number => {
+                    count = number.parse().map_err(|_| Error::invalid(format!("bytes: {number:?} is no number")))?
+                }
             }
         }
         if !(1..=BYTES_MAX).contains(&count) {

@@ -28,7 +28,9 @@ pub(super) fn initial(sent: &Map<String, Value>, system: (u64, u64)) -> Result<M
         return Err(Error::invalid("default_lease_ttl: greater than max_lease_ttl"));
     }
     if max_ttl == 0 && default_ttl > system.1 {
-        return Err(Error::invalid("default_lease_ttl: greater than the system's maximum, and the mount has none of its own"));
+        return Err(Error::invalid(
+            "default_lease_ttl: greater than the system's maximum, and the mount has none of its own",
+        ));
     }
     Ok(config)
 }
@@ -150,13 +152,8 @@ fn sudo(ctx: &Ctx<'_>) -> Result<bool> {
 }
 
 /// Whether the options ask for a newer version of the stored format.
-fn version_change(
-    old: &BTreeMap<String, String>,
-    new: &BTreeMap<String, String>,
-) -> Result<bool> {
-    let version = |options: &BTreeMap<String, String>| {
-        options.get("version").map_or("1", String::as_str).to_owned()
-    };
+fn version_change(old: &BTreeMap<String, String>, new: &BTreeMap<String, String>) -> Result<bool> {
+    let version = |options: &BTreeMap<String, String>| options.get("version").map_or("1", String::as_str).to_owned();
     match new.get("version").filter(|v| !v.is_empty()) {
         None => Ok(false),
         Some(v) if *v == version(old) => Ok(false),

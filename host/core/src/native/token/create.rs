@@ -36,7 +36,10 @@ async fn make(ctx: Ctx<'_>, orphan: bool) -> Result<Response> {
     warnings.extend(terms.warning.clone());
     let id = Some(ctx.text("id").to_owned()).filter(|id| !id.is_empty());
     if id.is_some() {
-        warnings.push("Supplying a custom ID for the token uses a weaker format: anybody who knows or guesses it is in.".to_owned());
+        warnings.push(
+            "Supplying a custom ID for the token uses a weaker format: anybody who knows or guesses it is in."
+                .to_owned(),
+        );
     }
     let orphan = orphan || ctx.flag("no_parent", false);
     let record = TokenRecord {
@@ -98,7 +101,9 @@ fn refuse(ctx: &Ctx<'_>, sudo: bool) -> Result<()> {
     }
     let id = ctx.text("id");
     if id.contains('.') || id.contains(char::is_whitespace) {
-        return Err(Error::invalid("id: custom token ID cannot contain a dot or blanks, or begin as generated ones do"));
+        return Err(Error::invalid(
+            "id: custom token ID cannot contain a dot or blanks, or begin as generated ones do",
+        ));
     }
     Ok(())
 }
@@ -111,12 +116,8 @@ async fn policies(
     sudo: bool,
 ) -> Result<(Vec<String>, Vec<String>)> {
     let parents = &asked.token.record.policies;
-    let mut wanted: BTreeSet<String> = ctx
-        .list("policies")
-        .iter()
-        .map(|p| p.trim().to_lowercase())
-        .filter(|p| !p.is_empty())
-        .collect();
+    let mut wanted: BTreeSet<String> =
+        ctx.list("policies").iter().map(|p| p.trim().to_lowercase()).filter(|p| !p.is_empty()).collect();
     let parent_has = |p: &str| parents.iter().any(|own| own == p);
     if wanted.is_empty() {
         wanted = parents.iter().cloned().collect();

@@ -51,8 +51,8 @@ async fn renew(ctx: &Ctx<'_>, token: Token, id: SecretText) -> Result<Response> 
         role_max_ttl: record.explicit_max_ttl,
     };
     let increment = if periodic { 0 } else { ctx.seconds("increment") };
-    let clamped = clamp_renewal(increment, age, &limits)
-        .ok_or_else(|| Error::invalid("past the max TTL, cannot renew"))?;
+    let clamped =
+        clamp_renewal(increment, age, &limits).ok_or_else(|| Error::invalid("past the max TTL, cannot renew"))?;
     let ttl = if periodic { clamped.ttl.min(max_ttl) } else { clamped.ttl };
     let end = now.plus_seconds(i64::try_from(ttl).unwrap_or(i64::MAX));
     if !ctx.vault.tokens.extend(&token, end).await? {

@@ -45,13 +45,8 @@ pub(super) fn by_accessor(ctx: Ctx<'_>) -> BoxFuture<'_, Result<Response>> {
 pub(super) fn orphan(ctx: Ctx<'_>) -> BoxFuture<'_, Result<Response>> {
     Box::pin(async move {
         let asked = ctx.asked()?;
-        let ask = Ask {
-            operation: Operation::Update,
-            path: &ctx.request.path,
-            data: None,
-            wrap_ttl: None,
-            needs_sudo: true,
-        };
+        let ask =
+            Ask { operation: Operation::Update, path: &ctx.request.path, data: None, wrap_ttl: None, needs_sudo: true };
         if !asked.acl.decide(&ask).allowed {
             return Err(Error::invalid("root or sudo privileges required to revoke and orphan"));
         }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use cofferdam_model::Result;
+use cofferdam_model::SecretText;
 use cofferdam_model::engine::{
     Call, CallError, Cause, Done, Ended, Engine, EngineLease, EngineRequest, ExistsGate, Failure, Issued, NewTarget,
     Outcome, Renewed,
@@ -11,7 +12,6 @@ use cofferdam_model::engine::{
 use cofferdam_model::request::Operation::{Create, Delete, List, Read, Update};
 use cofferdam_model::route::Description;
 use cofferdam_model::view::{Changes, Read as Seen, Write};
-use cofferdam_model::SecretText;
 use serde_json::{Map, Value, json};
 
 use super::{reply, route};
