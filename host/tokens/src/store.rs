@@ -84,12 +84,7 @@ impl Tokens {
             let page = self.storage.tokens(after.as_deref(), PAGE).await?;
             let full = page.len() == PAGE;
             after = page.last().map(|row| row.digest.clone());
-            for row in page {
-                let token = open(row)?;
-                if is_valid(&token, now) {
-                    out.push(token.record.accessor);
-                }
-            }
+            out.extend(open_all(page).into_iter().filter(|t| is_valid(t, now)).map(|t| t.record.accessor));
             if !full {
                 out.sort();
                 return Ok(out);
@@ -144,6 +139,9 @@ impl Tokens {
     /// # Errors
     /// Store trouble.
     pub async fn extend(&self, token: &Token, expires_at: Timestamp) -> Result<bool> {
+        if !token.live {
+            return Ok(false);
+        }
         let mut next = token.clone();
         next.record.expires_at = Some(expires_at);
         next.record.last_renewal = Some(self.clock.now());
@@ -155,66 +153,86 @@ impl Tokens {
     /// # Errors
     /// Store trouble.
     pub async fn orphan(&self, token: &Token) -> Result<bool> {
-        let mut next = token.clone();
-        next.record.parent = None;
-        self.replace(token.version, next).await
+        let Some(mut row) = self.storage.token(&token.digest).await?.filter(|row| row.version == token.version) else {
+            return Ok(false);
+        };
+        if let Ok(mut next) = open(row.clone()) {
+            next.record.parent = None;
+            return self.replace(token.version, next).await;
+        }
+        row.parent = None;
+        row.version += 1;
+        self.put(row).await
     }
 
     async fn replace(&self, expect: i64, mut next: Token) -> Result<bool> {
         next.version = expect + 1;
-        let row = next.row(self.accessor_digest(&next.record.accessor))?;
-        let batch = Batch { checks: Vec::new(), ops: vec![Op::UpdateToken { expect, row }] };
-        Ok(self.storage.apply(batch).await? == Outcome::Applied)
+        let mut row = next.row(self.accessor_digest(&next.record.accessor))?;
+        if !next.live {
+            // Its revocation is unfinished, and must stay due.
+            row.due_at = Some(self.clock.now());
+        }
+        self.put(row).await
+    }
+
+    /// Replaces the row before this one. False: it changed meanwhile.
+    async fn put(&self, row: TokenRow) -> Result<bool> {
+        let ops = vec![Op::UpdateToken { expect: row.version - 1, row }];
+        Ok(self.storage.apply(Batch { checks: Vec::new(), ops }).await? == Outcome::Applied)
     }
 
     /// Marks a token as being revoked, durably: from now on nothing can be made on it. Its row stays due until the
-    /// revocation is finished, so that a crash resumes it. None: there is no such token.
+    /// revocation is finished, so that a crash resumes it. Works on rows whose record does not read, too. None: there is
+    /// no such token.
     ///
     /// # Errors
     /// Store trouble.
     pub async fn condemn(&self, digest: &str) -> Result<Option<Token>> {
         loop {
-            let Some(token) = self.find(digest).await? else { return Ok(None) };
-            if !token.live {
-                return Ok(Some(token));
+            let Some(mut row) = self.storage.token(digest).await? else { return Ok(None) };
+            if !row.live {
+                return Ok(Some(open_or_blank(row)));
             }
-            let next = Token { live: false, version: token.version + 1, ..token.clone() };
-            let mut row = next.row(self.accessor_digest(&next.record.accessor))?;
+            row.live = false;
+            row.version += 1;
             row.due_at = Some(self.clock.now());
-            let batch =
-                Batch { checks: Vec::new(), ops: vec![Op::UpdateToken { expect: token.version, row }] };
-            if self.storage.apply(batch).await? == Outcome::Applied {
-                return Ok(Some(next));
+            if self.put(row.clone()).await? {
+                return Ok(Some(open_or_blank(row)));
             }
         }
     }
 
-    /// Puts off the next attempt to finish a revocation.
+    /// Puts off the next attempt to finish a revocation, whatever version the row has by now. Not for a live token: that
+    /// would move its end.
     ///
     /// # Errors
     /// Store trouble.
     pub async fn defer(&self, token: &Token, due_at: Timestamp) -> Result<()> {
-        let next = Token { version: token.version + 1, ..token.clone() };
-        let mut row = next.row(self.accessor_digest(&next.record.accessor))?;
-        row.due_at = Some(due_at);
-        let ops = vec![Op::UpdateToken { expect: token.version, row }];
-        self.storage.apply(Batch { checks: Vec::new(), ops }).await.map(|_| ())
+        loop {
+            let Some(mut row) = self.storage.token(&token.digest).await?.filter(|row| !row.live) else { return Ok(()) };
+            row.version += 1;
+            row.due_at = Some(due_at);
+            if self.put(row).await? {
+                return Ok(());
+            }
+        }
     }
 
-    /// Direct children, at most `limit`.
+    /// Direct children, at most `limit`. One whose record does not read is among them, with an empty record: it must
+    /// end with its parent all the same.
     ///
     /// # Errors
     /// Store trouble.
     pub async fn children(&self, digest: &str, limit: usize) -> Result<Vec<Token>> {
-        self.storage.token_children(digest, limit).await?.into_iter().map(open).collect()
+        Ok(self.storage.token_children(digest, limit).await?.into_iter().map(open_or_blank).collect())
     }
 
-    /// Tokens whose end, or whose unfinished revocation, is due.
+    /// Tokens whose end, or whose unfinished revocation, is due; those too whose record does not read.
     ///
     /// # Errors
     /// Store trouble.
     pub async fn due(&self, now: Timestamp, limit: usize) -> Result<Vec<Token>> {
-        self.storage.tokens_due(now, limit).await?.into_iter().map(open).collect()
+        Ok(self.storage.tokens_due(now, limit).await?.into_iter().map(open_or_blank).collect())
     }
 
     /// What removes the row once nothing hangs on it any more.
@@ -224,9 +242,23 @@ impl Tokens {
 }
 
 fn is_valid(token: &Token, now: Timestamp) -> bool {
-    token.live
-        && token.record.expires_at.is_none_or(|end| end > now)
-        && token.uses_left.is_none_or(|left| left > 0)
+    token.live && token.record.expires_at.is_none_or(|end| end > now) && token.uses_left.is_none_or(|left| left > 0)
+}
+
+/// Opens rows; one that does not read is logged and left out.
+fn open_all(rows: Vec<TokenRow>) -> Vec<Token> {
+    rows.into_iter()
+        .filter_map(|row| open(row).inspect_err(|e| tracing::error!(error = %e, "token left out")).ok())
+        .collect()
+}
+
+/// For ending it nothing but the row's own columns is needed.
+fn open_or_blank(row: TokenRow) -> Token {
+    let TokenRow { digest, version, live, uses_left, parent, .. } = row.clone();
+    open(row).unwrap_or_else(|e| {
+        tracing::error!(error = %e, "the token can only be ended");
+        Token { digest, version, live, uses_left, record: TokenRecord { parent, ..TokenRecord::default() } }
+    })
 }
 
 fn open(row: TokenRow) -> Result<Token> {
