@@ -32,6 +32,10 @@ impl EngineBackends {
         let engine = vault.engine(&mount).await?;
         self.check_format(&*engine, &mount.options(), lease).await?;
         let access = vault.targets.access_of(&mount, &lease.backend, lease.generation).await?;
+        if access.target.is_none() {
+            // Without its backend an engine could only guess, and a guessed "absent" would forget the object.
+            return Err(Error::unavailable(format!("lease {}: the address of its backend is gone", lease.id)));
+        }
         let call = vault.call(&mount, &format!("lease-{}", ids::uuid()), None, Some(access), deadline, lane);
         Ok((engine, call))
     }

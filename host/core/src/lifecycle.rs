@@ -69,16 +69,14 @@ impl Core {
     }
 
     pub(crate) async fn seal_state(&self) -> Result<SealState> {
-        let progress = self.unsealing.lock().await;
+        // While the state changes there is no progress to tell, and whoever asks must not wait for its end.
+        let (progress, nonce) = match self.unsealing.try_lock() {
+            Ok(given) => (given.shares.len(), given.nonce.clone()),
+            Err(_) => (0, String::new()),
+        };
         let sealed = self.unsealed().await.is_none();
         let cluster = if sealed { None } else { self.read_meta(META_CLUSTER).await? };
-        Ok(SealState {
-            config: self.seal_config().await?,
-            sealed,
-            progress: progress.shares.len(),
-            nonce: progress.nonce.clone(),
-            cluster,
-        })
+        Ok(SealState { config: self.seal_config().await?, sealed, progress, nonce, cluster })
     }
 
     /// Makes root key, keyring, built-in mounts and a root token; the server is sealed afterwards.

@@ -8,7 +8,7 @@ use cofferdam_model::engine::{BackendAccess, Grant, GrantOrigin, NewTarget, Targ
 use cofferdam_model::view::Version;
 use cofferdam_model::{Error, Result, SecretText};
 use cofferdam_storage::Storage;
-use cofferdam_storage::port::{Batch, Check, LeaseFilter, Op};
+use cofferdam_storage::port::{Batch, Check, LeaseFilter, Op, Outcome};
 use serde::{Deserialize, Serialize};
 
 use crate::mounts::MountEntry;
@@ -199,7 +199,9 @@ impl Targets {
     /// A lease is gone: its generation goes with it if it was the last one on it, and is no longer the current one.
     /// True: it went, and whoever still holds a connection through it must let go.
     pub(crate) async fn release(&self, mount: &str, backend: &str, generation: u64) -> Result<bool> {
-        let current = self.current(mount, backend).await?;
+        let found = self.read::<Current>(mount, &current_key(backend)).await?;
+        let version = found.as_ref().map_or(0, |(_, version)| *version);
+        let current = found.map(|(current, _)| current);
         if current.as_ref().is_some_and(|c| c.live && c.target.generation == generation) {
             return Ok(false);
         }
@@ -219,9 +221,11 @@ impl Targets {
             Op::DeleteGate(spaces::target_gate(mount, backend, generation)),
         ];
         if !self.address_in_use(mount, backend, &gone, current.as_ref()).await? {
-            ops.push(Op::DeleteEntry { space, key: slot_key(backend, Some(&gone)) });
+            ops.push(Op::DeleteEntry { space: space.clone(), key: slot_key(backend, Some(&gone)) });
         }
-        self.storage.apply(Batch { checks: Vec::new(), ops }).await.map(|_| true)
+        // A configuration that came in between may have put its own root secret at this address: then nothing goes yet.
+        let checks = vec![Check::Entry { space, key: current_key(backend), version }];
+        Ok(self.storage.apply(Batch { checks, ops }).await? == Outcome::Applied)
     }
 
     /// Every generation that a mount still has, by backend.

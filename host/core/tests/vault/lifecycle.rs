@@ -105,6 +105,9 @@ async fn sealing_waits_for_requests_and_keeps_what_they_wrote() {
     {
         tokio::task::yield_now().await;
     }
+    // Whoever asks how the server is does not wait.
+    assert_eq!(progress(&world).await, (true, 0));
+    assert!(!sealing.is_finished());
     hold.go();
     writing.await.unwrap().unwrap();
     sealing.await.unwrap();

@@ -33,6 +33,8 @@ async fn entries_come_along() {
     }
     let back = json!({ "options": { "version": "1" } });
     assert_eq!(refused(world.ask(&world.root, Update, TUNE, back).await), Invalid);
+    // Only this engine has versions.
+    assert_eq!(refused(world.ask(&world.root, Update, "sys/mounts/db/tune", second()).await), Invalid);
 }
 
 #[tokio::test]

@@ -88,6 +88,9 @@ pub(super) async fn write(ctx: &Ctx<'_>, path: &str) -> Result<Response> {
         return Err(Error::invalid("token_type: only auth methods have one"));
     }
     check_egress(ctx, &ctx.fields)?;
+    if mount.kind != "kv" && ctx.pairs("options").contains_key("version") {
+        return Err(Error::invalid("options: only kv has a version"));
+    }
     let upgrade = version_change(&mount.options, &ctx.pairs("options"))?;
     let options = ctx.pairs("options");
     let updated = ctx
