@@ -58,11 +58,7 @@ pub trait Engine: Send + Sync {
     async fn renew(&self, call: Call, lease: EngineLease) -> Result<Done<Renewed>, CallError>;
 
     /// Ends credentials: one answer each, in order.
-    async fn revoke(
-        &self,
-        call: Call,
-        leases: Vec<EngineLease>,
-    ) -> Result<Vec<Result<Ended, Failure>>, CallError>;
+    async fn revoke(&self, call: Call, leases: Vec<EngineLease>) -> Result<Vec<Result<Ended, Failure>>, CallError>;
 
     /// A new root secret; no effect.
     async fn propose(&self, call: Call, slot: &str, current: &SecretText) -> Result<SecretText, CallError>;

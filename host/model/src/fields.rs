@@ -31,8 +31,9 @@ pub fn check(route: &Route, params: &[(String, String)], data: &Map<String, Valu
         }
         match route.fields.iter().find(|f| f.name == *name) {
             Some(field) => {
-                let value = read(field.kind, value)
-                    .map_err(|why| Error::invalid(format!("Field validation failed: error converting input for field {name:?}: {why}")))?;
+                let value = read(field.kind, value).map_err(|why| {
+                    Error::invalid(format!("Field validation failed: error converting input for field {name:?}: {why}"))
+                })?;
                 out.fields.insert(name.clone(), value);
             }
             None if route.open_fields => {
