@@ -46,7 +46,7 @@ fn visit(folder: &Path, found: &mut Vec<PathBuf>) {
         let entry = entry.expect("an entry of the checkout");
         let name = entry.file_name();
         let kind = entry.file_type().expect("a kind of file");
-        if kind.is_dir() && name != "target" && name != ".git" {
+        if kind.is_dir() && name != ".git" && !entry.path().join("CACHEDIR.TAG").is_file() {
             visit(&entry.path(), found);
         } else if kind.is_file() {
             found.push(entry.path());
