@@ -51,16 +51,17 @@ async fn entry<H: Handler>(State(shared): State<Arc<Shared<H>>>, request: HttpRe
 
 async fn serve<H: Handler>(shared: &Shared<H>, request: Request, id: &str) -> HttpResponse<Body> {
     let operation = request.operation;
-    match Detach::new(guarded(Arc::clone(&shared.handler), request, shared.limits.duration)).await {
+    match guarded(Arc::clone(&shared.handler), request, shared.limits.duration).await {
         Ok(answer) => response::answer(&answer, operation, id),
         Err(problem) => error::answer(&problem, id),
     }
 }
 
-/// The handler's work with an end in time; a panic in it is this request's failure alone.
+/// The handler's work, with an end to the client's wait but not to the work itself: what was begun is finished. A panic
+/// in it is this request's failure alone.
 async fn guarded<H: Handler>(handler: Arc<H>, request: Request, within: std::time::Duration) -> Result<Response> {
-    let work = AssertUnwindSafe(handler.handle(request)).catch_unwind();
-    match tokio::time::timeout(within, work).await {
+    let work = async move { AssertUnwindSafe(handler.handle(request)).catch_unwind().await };
+    match tokio::time::timeout(within, Detach::new(work)).await {
         Ok(Ok(result)) => result,
         Ok(Err(_)) => Err(Error::internal("a request's handler panicked")),
         Err(_) => Err(Error::unavailable(format!("the request took longer than {} s", within.as_secs()))),

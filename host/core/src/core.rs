@@ -26,6 +26,8 @@ pub struct Parts {
     pub settings: Settings,
     /// The sandbox's cache of compiled code needs the key.
     pub on_unseal: OnUnseal,
+    /// Called at every seal, after the last request: whoever keeps secrets of a backend in memory forgets them.
+    pub on_seal: Box<dyn Fn() + Send + Sync>,
 }
 
 /// The operator's settings.
@@ -73,6 +75,7 @@ pub struct Core {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) settings: Settings,
     pub(crate) on_unseal: OnUnseal,
+    pub(crate) on_seal: Box<dyn Fn() + Send + Sync>,
     /// None while sealed. Requests hold the inner Arc for as long as they run.
     vault: RwLock<Option<Arc<Vault>>>,
     /// One change of the state at a time; holds the shares that were given so far.
@@ -89,6 +92,7 @@ impl Core {
             clock: parts.clock,
             settings: parts.settings,
             on_unseal: parts.on_unseal,
+            on_seal: parts.on_seal,
             vault: RwLock::new(None),
             unsealing: Mutex::new(UnsealProgress::default()),
         })

@@ -188,9 +188,11 @@ impl Prepared {
 
     /// What is kept only for leases goes if there are none.
     async fn after(&self, vault: &Vault, asked: &Asked<'_>) {
-        let (Some(backend), true) = (&self.backend, self.retires) else { return };
-        let Some(target) = self.access.as_ref().and_then(|a| a.target.as_ref()) else { return };
-        if let Err(e) = vault.release_target(&asked.mount, backend, target.generation).await {
+        let Some(backend) = &self.backend else { return };
+        let current = || self.access.as_ref().and_then(|a| a.target.as_ref()).map(|t| t.generation);
+        let replaced = self.staged.as_ref().and_then(|staged| staged.replaces);
+        let Some(generation) = replaced.or_else(|| current().filter(|_| self.retires)) else { return };
+        if let Err(e) = vault.release_target(&asked.mount, backend, generation).await {
             tracing::warn!(mount = asked.mount.path, backend, error = %e, "a retired target is not yet gone");
         }
     }

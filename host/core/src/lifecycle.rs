@@ -194,6 +194,7 @@ impl Core {
         if let Some(vault) = self.set_vault(None).await {
             vault.close().await;
         }
+        (self.on_seal)();
         self.storage.seal();
     }
 

@@ -30,7 +30,7 @@ pub(crate) struct Staged {
     /// Of the record of the current generation, as it was when this was decided; 0: there was none.
     version: Version,
     /// Generation that it replaces.
-    replaces: Option<u64>,
+    pub(crate) replaces: Option<u64>,
     is_new: bool,
 }
 
@@ -109,8 +109,9 @@ impl Targets {
 
     /// Prepares a configuration's address: the same generation where nothing moved, else the next one.
     ///
-    /// A move to another host or port would send the stored root secret there. It needs the secret fields again in the
-    /// same request, or `sudo` on the path: an explicit act.
+    /// A change sends the stored root secret along another way: to another host or port, or to the same one without the
+    /// protection that it had (`sslmode`), or into a database of the writer's choice. It needs the secret fields again in
+    /// the same request, or `sudo` on the path: an explicit act.
     pub(crate) async fn stage(
         &self,
         mount: &str,
@@ -124,20 +125,17 @@ impl Targets {
         let version = found.as_ref().map_or(0, |(_, version)| *version);
         let old = found.map(|(current, _)| current);
         if let Some(old) = &old {
-            let moved = old.target.host != new.host || old.target.port != new.port;
-            if moved && old.live && !sudo && !new.secret_fields.iter().all(|f| sent(f)) {
+            let Target { host, port, location, .. } = &old.target;
+            let same = (host, *port, location) == (&new.host, new.port, &new.location);
+            if !same && old.live && !sudo && !new.secret_fields.iter().all(|f| sent(f)) {
                 return Err(Error::invalid(format!(
-                    "{}: the address changes from {}:{} to {}:{}; send {} again with it (or use a token with sudo on \
-                     this path), since the stored one would otherwise go to the new address",
+                    "{}: it changes; send {} again with it (or use a token with sudo on this path), since the stored \
+                     one would otherwise go there",
                     new.field,
-                    old.target.host,
-                    old.target.port,
-                    new.host,
-                    new.port,
                     new.secret_fields.join(", "),
                 )));
             }
-            if !moved && old.target.location == new.location && old.live {
+            if same && old.live {
                 return Ok(Staged { current: old.clone(), version, replaces: None, is_new: false });
             }
         }

@@ -71,12 +71,14 @@ impl Vault {
             engines.extend(plugin_files::from_directory(path).map_err(directory)?);
         }
         let catalog = BuiltinCatalog::new(Arc::clone(&sandbox), engines)?;
+        let unlocked = Arc::clone(&sandbox);
         let core = Core::new(Parts {
             store: Arc::clone(&store),
             catalog: Arc::new(catalog),
             clock: Arc::new(SystemClock),
             settings,
-            on_unseal: Box::new(move |key| sandbox.unlock_cache(key)),
+            on_unseal: Box::new(move |key| unlocked.unlock_cache(key)),
+            on_seal: Box::new(move || sandbox.drop_idle()),
         });
         Ok(Self { core, store })
     }

@@ -153,6 +153,7 @@ fn core(store: &Arc<Store>, clock: &Arc<ManualClock>, model: &Arc<Model>) -> Arc
         clock: clock.clone(),
         settings: Settings::default(),
         on_unseal: Box::new(|_| {}),
+        on_seal: Box::new(|| {}),
     })
 }
 
