@@ -398,7 +398,8 @@ pub enum CallError {
     Failure(Failure),
     /// A trap, a deadline, a broken promise of the contract: the outcome is unknown. Names engine and mount.
     Fault(Error),
-    /// The host's own trouble, or a gate that said no; the guest did nothing that lasts.
+    /// The host's own trouble, or a gate that said no. Nothing of the call is committed; what it did in a backend before
+    /// is unknown, as with a fault.
     Host(Error),
 }
 
