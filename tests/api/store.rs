@@ -160,3 +160,30 @@ fn a_full_disk_loses_nothing_that_was_acknowledged() {
     }
     api.put("full/after", json!({ "v": "after" })).expect(204);
 }
+
+#[test]
+fn compiled_code_that_was_tampered_with_is_not_run() {
+    let mut server = Server::stored();
+    let api = server.api();
+    api.mount("cached", "kv");
+    api.put("cached/a", json!({ "v": 1 })).expect(204);
+    server.stop();
+    let compiled = files(&server.folder().join("data/compiled"));
+    assert!(!compiled.is_empty(), "there is no cache to tamper with");
+    let tampered: Vec<Vec<u8>> = compiled
+        .iter()
+        .map(|file| {
+            let mut bytes = fs::read(file).unwrap();
+            let middle = bytes.len() / 2;
+            bytes[middle] ^= 1;
+            fs::write(file, &bytes).unwrap();
+            bytes
+        })
+        .collect();
+    server.start_again();
+    server.unseal();
+    assert_eq!(api.get("cached/a").expect(200)["data"]["v"], 1);
+    for (file, bytes) in compiled.iter().zip(tampered) {
+        assert!(fs::read(file).unwrap() != bytes, "{} was taken as it was", file.display());
+    }
+}

@@ -1,6 +1,12 @@
 //! Hostile engines, each in a compartment of one server: what they try has no effect, and their neighbour keeps answering.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking, and writes files of its own"
+)]
 
 mod arena;
 mod cpu;
@@ -9,6 +15,7 @@ mod memory;
 mod network;
 mod output;
 mod plan;
+mod policy;
 mod reply;
 mod storage;
 mod trap;
