@@ -14,6 +14,7 @@ mod describe_loop;
 mod memory;
 mod network;
 mod output;
+mod peek;
 mod plan;
 mod policy;
 mod reply;
