@@ -12,6 +12,7 @@
 
 mod load;
 mod oracle;
+mod zombie;
 
 use std::io::Read as _;
 use std::thread;
