@@ -9,10 +9,10 @@ pub(crate) fn limits() {
         tracing::warn!("core files cannot be forbidden: {error}");
     }
     let files = getrlimit(Resource::Nofile);
-    if files.current != files.maximum {
-        if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: files.maximum, ..files }) {
-            tracing::warn!("the limit of open files cannot be raised: {error}");
-        }
+    if files.current != files.maximum
+        && let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: files.maximum, ..files })
+    {
+        tracing::warn!("the limit of open files cannot be raised: {error}");
     }
 }
 

@@ -29,7 +29,7 @@ pub(crate) enum ListenError {
         /// As configured.
         address: SocketAddr,
         /// Names the file.
-        source: TlsError,
+        source: Box<TlsError>,
     },
 }
 
@@ -47,7 +47,8 @@ impl Bound {
         let tls = match &config.tls {
             None => None,
             Some(files) => Some(RustlsConfig::from_config(
-                tls::server_config(files).map_err(|source| ListenError::Tls { address: config.address, source })?,
+                tls::server_config(files)
+                    .map_err(|source| ListenError::Tls { address: config.address, source: Box::new(source) })?,
             )),
         };
         let failed = |source| ListenError::Bind { address: config.address, source };
@@ -117,8 +118,8 @@ pub(crate) struct Reloader {
 impl Reloader {
     /// New connections get the new certificate. If the files are bad, the old one stays.
     pub(crate) fn reload(&self) -> Result<(), ListenError> {
-        let config =
-            tls::server_config(&self.files).map_err(|source| ListenError::Tls { address: self.address, source })?;
+        let config = tls::server_config(&self.files)
+            .map_err(|source| ListenError::Tls { address: self.address, source: Box::new(source) })?;
         self.tls.reload_from_config(config);
         Ok(())
     }
