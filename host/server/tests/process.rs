@@ -1,5 +1,7 @@
 //! The binary as operators run it: a process, its output, its signals and its files.
 
+#![expect(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
