@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use cofferdam_crypto::digest::keyed_digest;
-use cofferdam_model::engine::{BackendAccess, Call, Caller, Engine, Lane, Services};
+use cofferdam_model::engine::{BackendAccess, Call, CallError, Caller, Engine, Lane, Services};
 use cofferdam_model::view::Changes;
 use cofferdam_model::{Error, Result, SecretText};
 use cofferdam_storage::port::{Batch, Conflict, Outcome};
@@ -30,6 +30,14 @@ struct HostServices(Passwords);
 impl Services for HostServices {
     async fn generate_password(&self, policy: Option<&str>) -> Result<SecretText, String> {
         self.0.generate(policy).await
+    }
+}
+
+/// What is told of a call that the host itself made.
+pub(crate) fn told(error: CallError) -> Error {
+    match error {
+        CallError::Failure(f) => Error::backend(f.message),
+        CallError::Fault(e) | CallError::Host(e) => e,
     }
 }
 

@@ -30,6 +30,20 @@ pub(crate) struct Asked<'a> {
     pub(crate) acl: Arc<Acl>,
 }
 
+impl Asked<'_> {
+    /// Whether the caller may write this path with `sudo`, where only a part of what is asked needs it.
+    pub(crate) fn has_sudo(&self) -> bool {
+        let ask = Ask {
+            operation: Operation::Update,
+            path: &self.request.path,
+            data: None,
+            wrap_ttl: self.request.wrap_ttl,
+            needs_sudo: true,
+        };
+        self.acl.decide(&ask).allowed
+    }
+}
+
 /// The request, matched against the engine's routes.
 pub(crate) struct Routed<'a> {
     pub(crate) engine: Arc<dyn Engine>,
@@ -150,18 +164,11 @@ async fn prepare(vault: &Vault, asked: &Asked<'_>, routed: &Routed<'_>) -> Resul
     };
     let staged = match new {
         Some(new) => {
-            let sudo = asked.acl.decide(&Ask {
-                operation: Operation::Update,
-                path: &asked.request.path,
-                data: None,
-                wrap_ttl: asked.request.wrap_ttl,
-                needs_sudo: true,
-            });
             let written_by = format!("{} ({})", asked.token.record.display_name, asked.token.record.accessor);
             // An empty secret says nothing: an engine may take it for "as before".
             let sent = |field: &str| routed.checked.fields.get(field).is_some_and(|v| !v.is_null() && v != "");
             let uuid = &asked.mount.uuid;
-            Some(vault.targets.stage(uuid, &backend, new, sent, sudo.allowed, written_by).await?)
+            Some(vault.targets.stage(uuid, &backend, new, sent, asked.has_sudo(), written_by).await?)
         }
         None => None,
     };

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use cofferdam_model::engine::{CallError, Lane};
+use cofferdam_model::engine::Lane;
 use cofferdam_model::{Error, Result, ids};
 use cofferdam_storage::port::{Batch, LeaseFilter};
 
-use crate::calls::MIGRATE_DEADLINE;
+use crate::calls::{MIGRATE_DEADLINE, told};
 use crate::mounts::{MountEntry, NewMount};
 use crate::vault::Vault;
 
@@ -74,10 +74,7 @@ impl Vault {
         let mut batch = Batch::default();
         if stored != wanted {
             let call = self.call(&next, &ids::uuid(), None, None, MIGRATE_DEADLINE, Lane::Serve);
-            let done = engine.migrate(call, stored).await.map_err(|e| match e {
-                CallError::Failure(f) => Error::backend(f.message),
-                CallError::Fault(e) | CallError::Host(e) => e,
-            })?;
+            let done = engine.migrate(call, stored).await.map_err(told)?;
             batch.extend_changes(&mount.uuid, &done.changes);
         }
         self.mounts.reformat(mount, next, batch).await

@@ -10,7 +10,7 @@ use cofferdam_model::{Error, Result, SecretText, ids};
 use cofferdam_storage::port::{Batch, Check, Op, Outcome};
 use serde::{Deserialize, Serialize};
 
-use crate::calls::BACKEND_DEADLINE;
+use crate::calls::{BACKEND_DEADLINE, told};
 use crate::mounts::MountEntry;
 use crate::spaces;
 use crate::targets::Targets;
@@ -171,13 +171,6 @@ fn current(access: &BackendAccess, slot: &str) -> Result<SecretText> {
         .secret
         .clone()
         .ok_or_else(|| Error::backend(format!("unable to rotate root credentials: {slot:?} has no root secret")))
-}
-
-fn told(error: CallError) -> Error {
-    match error {
-        CallError::Failure(f) => Error::backend(f.message),
-        CallError::Fault(e) | CallError::Host(e) => e,
-    }
 }
 
 fn read(key: &str, value: &[u8]) -> Result<Candidate> {

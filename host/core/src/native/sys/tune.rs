@@ -137,21 +137,10 @@ fn merged(
 
 /// Whoever opens the network to a compartment must have sudo on the request's path.
 pub(super) fn check_egress(ctx: &Ctx<'_>, sent: &Map<String, Value>) -> Result<()> {
-    if sent.contains_key("egress") && !sudo(ctx)? {
+    if sent.contains_key("egress") && !ctx.asked()?.has_sudo() {
         return Err(Error::invalid("egress: opens the network to a compartment; needs sudo on this path"));
     }
     Ok(())
-}
-
-fn sudo(ctx: &Ctx<'_>) -> Result<bool> {
-    let ask = cofferdam_acl::Ask {
-        operation: cofferdam_model::Operation::Update,
-        path: &ctx.request.path,
-        data: None,
-        wrap_ttl: None,
-        needs_sudo: true,
-    };
-    Ok(ctx.asked()?.acl.decide(&ask).allowed)
 }
 
 /// Whether the options ask for a newer version of the stored format.

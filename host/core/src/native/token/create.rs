@@ -3,9 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use cofferdam_acl::Ask;
 use cofferdam_leases::{Limits, clamp};
-use cofferdam_model::{Error, Operation, Response, Result};
+use cofferdam_model::{Error, Response, Result};
 use cofferdam_tokens::{NewToken, TokenRecord};
 use futures::future::BoxFuture;
 
@@ -29,7 +28,7 @@ async fn make(ctx: Ctx<'_>, orphan: bool) -> Result<Response> {
     if parent.uses_left.is_some() {
         return Err(Error::invalid("restricted use token cannot generate child tokens"));
     }
-    let sudo = has_sudo(asked);
+    let sudo = asked.has_sudo();
     refuse(&ctx, sudo)?;
     let (policies, mut warnings) = policies(ctx.vault, &ctx, asked, sudo).await?;
     let terms = terms(&ctx, asked, &policies)?;
@@ -62,17 +61,6 @@ async fn make(ctx: Ctx<'_>, orphan: bool) -> Result<Response> {
         ctx.vault.reap.notify_one();
     }
     Ok(Response { auth: Some(auth_info(id, &token.record, terms.ttl)), warnings, ..Response::default() })
-}
-
-fn has_sudo(asked: &Asked<'_>) -> bool {
-    let ask = Ask {
-        operation: Operation::Update,
-        path: &asked.request.path,
-        data: None,
-        wrap_ttl: asked.request.wrap_ttl,
-        needs_sudo: true,
-    };
-    asked.acl.decide(&ask).allowed
 }
 
 /// What no token, or no token without sudo, may ask for.

@@ -1,8 +1,7 @@
 //! `auth/token/revoke*`. The token is dead when these answer; the credentials that hang on it are on their way out,
 //! durably.
 
-use cofferdam_acl::Ask;
-use cofferdam_model::{Error, Operation, Response, Result};
+use cofferdam_model::{Error, Response, Result};
 use futures::future::BoxFuture;
 
 use crate::native::Ctx;
@@ -45,9 +44,7 @@ pub(super) fn by_accessor(ctx: Ctx<'_>) -> BoxFuture<'_, Result<Response>> {
 pub(super) fn orphan(ctx: Ctx<'_>) -> BoxFuture<'_, Result<Response>> {
     Box::pin(async move {
         let asked = ctx.asked()?;
-        let ask =
-            Ask { operation: Operation::Update, path: &ctx.request.path, data: None, wrap_ttl: None, needs_sudo: true };
-        if !asked.acl.decide(&ask).allowed {
+        if !asked.has_sudo() {
             return Err(Error::invalid("root or sudo privileges required to revoke and orphan"));
         }
         let id = ctx.text("token");
