@@ -1,0 +1,1 @@
+//! AWS credentials on demand: the secrets engine `aws`.
