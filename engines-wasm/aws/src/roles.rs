@@ -96,7 +96,8 @@ impl Role {
         if self.max_sts_ttl > 0 && self.default_sts_ttl > self.max_sts_ttl {
             return Err(failure::invalid("default_sts_ttl is longer than max_sts_ttl"));
         }
-        if !self.user_path.is_empty() && !(self.user_path.starts_with('/') && self.user_path.ends_with('/')) {
+        let whole = self.user_path.starts_with('/') && self.user_path.ends_with('/');
+        if !whole && !self.user_path.is_empty() {
             return Err(failure::invalid("user_path must begin and end with a slash"));
         }
         if !self.policy_document.is_empty() {
