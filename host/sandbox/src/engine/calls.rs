@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use cofferdam_model::engine::{
-    Call, CallError, Done, Ended, Engine, EngineLease, EngineRequest, ExistsGate, Failure, Issued, NewTarget, Outcome,
-    Renewed,
+    Call, CallError, ConnectionLimits, Done, Ended, Engine, EngineLease, EngineRequest, ExistsGate, Failure, Issued,
+    NewTarget, Outcome, Renewed,
 };
 use cofferdam_model::request::Operation;
 use cofferdam_model::route::Description;
@@ -65,6 +65,11 @@ impl Engine for ComponentEngine {
 
     fn names_targets(&self, route: &str) -> bool {
         self.policy.targets.iter().any(|rule| rule.route == route)
+    }
+
+    fn connections(&self, route: &str, fields: &Map<String, Value>) -> HostResult<Option<ConnectionLimits>> {
+        let rule = self.policy.connections.as_ref().filter(|rule| rule.route == route);
+        rule.map(|rule| rule.read(fields)).transpose()
     }
 
     async fn handle(

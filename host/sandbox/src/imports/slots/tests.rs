@@ -15,7 +15,13 @@ type Outcome = Result<(), Box<dyn std::error::Error>>;
 
 fn state(keeps_slots: bool) -> Result<State, crate::SandboxError> {
     let policy = Policy::parse("kv", "engine = 'kv'\nworld = 'secrets'\n")?;
-    let backend = BackendAccess { name: "pg".to_owned(), target: None, grants: Vec::new(), secret: None };
+    let backend = BackendAccess {
+        name: "pg".to_owned(),
+        target: None,
+        grants: Vec::new(),
+        connections: Default::default(),
+        secret: None,
+    };
     let call = call(&Arc::new(Memory::default()), &[], Some(backend));
     let mut state = State::new(border(&Table::default()), &policy.limits);
     let mut active = Active::new(call, Arc::new(policy), Instant::now(), Vec::new());
