@@ -1,5 +1,4 @@
 //! Tests of the parent module.
-#![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
 
 use std::pin::pin;
 
