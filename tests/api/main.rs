@@ -9,7 +9,6 @@
 )]
 
 mod common;
-mod connections;
 mod database;
 mod leases;
 mod races;

@@ -9,7 +9,6 @@ mod calls;
 mod core;
 mod dispatch;
 mod issue;
-mod keys;
 mod lifecycle;
 mod mount_life;
 mod mounts;

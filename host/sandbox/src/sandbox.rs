@@ -9,7 +9,6 @@ use wasmtime::component::Linker;
 
 use crate::SandboxError;
 use crate::cache::Cache;
-use crate::connections::Connections;
 use crate::instance::Kept;
 use crate::leash::Leashes;
 use crate::net::address::Shut;
@@ -42,7 +41,6 @@ pub struct Sandbox {
     pub(crate) linker: Arc<Linker<State>>,
     pub(crate) cache: Cache,
     pub(crate) permits: Permits,
-    pub(crate) connections: Connections,
     pub(crate) kept: Arc<Kept>,
     pub(crate) leashes: Leashes,
     pub(crate) border: Arc<Border>,
@@ -65,7 +63,6 @@ impl Sandbox {
             linker: component::linker(&engine)?,
             cache: Cache::new(&engine, config.cache),
             permits: Permits::new(config.pool_size),
-            connections: Connections::default(),
             kept,
             leashes: Leashes::default(),
             border: Arc::new(Border {

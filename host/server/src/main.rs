@@ -4,8 +4,6 @@ mod command;
 mod config;
 mod dev;
 mod engines;
-#[cfg(feature = "failpoints")]
-mod failpoints;
 mod files;
 mod flags;
 mod harden;

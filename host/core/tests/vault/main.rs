@@ -10,7 +10,6 @@ mod world;
 mod access;
 mod engine_faults;
 mod issue;
-mod keys;
 mod lifecycle;
 mod migration;
 mod mounts;

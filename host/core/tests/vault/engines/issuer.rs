@@ -109,7 +109,6 @@ impl Engine for Issuer {
             port,
             location: url.to_owned(),
             secret_fields: vec!["password".to_owned()],
-            endpoints: Vec::new(),
         }))
     }
 
