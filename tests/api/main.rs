@@ -9,6 +9,7 @@
 )]
 
 mod common;
+mod connections;
 mod database;
 mod leases;
 mod races;

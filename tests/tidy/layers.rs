@@ -8,18 +8,21 @@ use crate::files::manifests;
 
 /// Each crate of ours with all that it may know of ours, bottom layer first.
 const LAYERS: &[(&str, &[&str])] = &[
+    // Nothing, but in tests.
+    ("cofferdam-failpoints", &[]),
     ("cofferdam-model", &[]),
     ("cofferdam-crypto", &["cofferdam-model"]),
     ("cofferdam-acl", &["cofferdam-model"]),
-    ("cofferdam-storage", &["cofferdam-model", "cofferdam-crypto"]),
+    ("cofferdam-storage", &["cofferdam-failpoints", "cofferdam-model", "cofferdam-crypto"]),
     ("cofferdam-tokens", &["cofferdam-model", "cofferdam-crypto", "cofferdam-storage"]),
-    ("cofferdam-leases", &["cofferdam-model", "cofferdam-crypto", "cofferdam-storage"]),
+    ("cofferdam-leases", &["cofferdam-failpoints", "cofferdam-model", "cofferdam-crypto", "cofferdam-storage"]),
     // Storage reaches it as the model's view, never as itself.
     ("cofferdam-sandbox", &["cofferdam-model"]),
     // Engines reach it as the model's loader: it knows neither wasmtime nor HTTP.
     (
         "cofferdam-core",
         &[
+            "cofferdam-failpoints",
             "cofferdam-model",
             "cofferdam-crypto",
             "cofferdam-acl",
@@ -34,6 +37,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "cofferdam-server",
         &[
+            "cofferdam-failpoints",
             "cofferdam-model",
             "cofferdam-crypto",
             "cofferdam-acl",
@@ -49,7 +53,9 @@ const LAYERS: &[(&str, &[&str])] = &[
     // Host and engines share the contract's text, never a crate.
     ("engine-sdk", &[]),
     ("engine-kv", &["engine-sdk"]),
-    ("engine-database", &["engine-sdk"]),
+    ("engine-names", &[]),
+    ("engine-database", &["engine-sdk", "engine-names"]),
+    ("engine-aws", &["engine-sdk", "engine-names"]),
     ("engine-template", &["engine-sdk"]),
     // The black box.
     ("cofferdam-tests", &[]),

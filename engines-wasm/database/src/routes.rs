@@ -70,9 +70,21 @@ fn config() -> Route {
         )
         .field("username", Kind::Text, "The user that makes users.")
         .sensitive("password", Kind::Text, "Its password.")
-        .field("max_open_connections", Kind::Integer, "Kept and shown; each instance holds at most one connection.")
-        .field("max_idle_connections", Kind::Integer, "Kept and shown.")
-        .field("max_connection_lifetime", Kind::Text, "Kept and shown; connections live for five minutes at most.")
+        .field(
+            "max_open_connections",
+            Kind::Integer,
+            "Connections at once, kept ones included; 4 if absent or 0, no limit of their own if negative.",
+        )
+        .field(
+            "max_idle_connections",
+            Kind::Integer,
+            "Of them, kept for later; as many as may be open if absent or 0, none if negative.",
+        )
+        .field(
+            "max_connection_lifetime",
+            Kind::Text,
+            "How long one may live; five minutes at most, and if absent or 0.",
+        )
         .field("disable_escaping", Kind::Boolean, "Kept and shown; nothing is put into the URL as text.")
         .field("username_template", Kind::Text, "How users are named.")
         .field("password_authentication", Kind::Text, "password, or scram-sha-256: the server never sees passwords.")

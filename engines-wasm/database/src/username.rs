@@ -1,13 +1,6 @@
-//! User names from a template: the part of Go's template language that such templates use.
-
-mod eval;
-mod functions;
-mod layout;
-mod parse;
+//! User names from a template, as PostgreSQL takes them.
 
 use std::time::SystemTime;
-
-use parse::Piece;
 
 /// What names are made of where the configuration has no template.
 const DEFAULT: &str = r#"{{ printf "v-%s-%s-%s-%s" (.DisplayName | truncate 8) (.RoleName | truncate 8) (random 20) (unix_time) | truncate 63 }}"#;
@@ -16,7 +9,7 @@ const MAX_BYTES: usize = 63;
 
 /// A template that was understood.
 #[derive(Clone, Debug)]
-pub(crate) struct Template(Vec<Piece>);
+pub(crate) struct Template(engine_names::Template);
 
 /// What a template may use.
 #[derive(Clone, Debug)]
@@ -36,7 +29,7 @@ impl Template {
     /// A text that says what is wrong with it.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let text = if text.is_empty() { DEFAULT } else { text };
-        let template = Self(parse::pieces(text)?);
+        let template = Self(engine_names::Template::parse(text)?);
         let trial = Fields { display_name: "token".into(), role_name: "role".into(), now: SystemTime::UNIX_EPOCH };
         template.render(&trial)?;
         Ok(template)
@@ -47,8 +40,9 @@ impl Template {
     /// # Errors
     /// A text, if what came out is no usable name.
     pub(crate) fn render(&self, fields: &Fields) -> Result<String, String> {
-        let safe = fields.display_name.chars().map(|c| if is_safe(c) { c } else { '_' }).collect();
-        let mut name = eval::render(&self.0, &Fields { display_name: safe, ..fields.clone() })?;
+        let safe: String = fields.display_name.chars().map(|c| if is_safe(c) { c } else { '_' }).collect();
+        let values = [("DisplayName", safe.as_str()), ("RoleName", fields.role_name.as_str())];
+        let mut name = self.0.render(&engine_names::Fields { values: &values, now: fields.now })?;
         name.truncate(name.floor_char_boundary(MAX_BYTES));
         match name.chars().find(|&c| !is_safe(c)) {
             _ if name.is_empty() => Err("the username_template makes an empty name".to_owned()),
@@ -129,7 +123,7 @@ mod tests {
             "{{ truncate_sha256 8 .RoleName }}",
             "{{ printf \"%s\" }}",
             "{{ printf \"%x\" 3 }}",
-            "{{ if .RoleName }}x{{ end }}",
+            "{{ if .RoleName }}x",
             "{{ (.RoleName }}",
             "{{ .RoleName | }}",
             "{{ \"open }}",

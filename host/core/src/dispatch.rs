@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use cofferdam_acl::{Acl, Ask};
 use cofferdam_model::engine::{
-    BackendAccess, CallError, Cause, Done, Engine, EngineRequest, ExistsGate, Failure, Lane, Outcome, Reply,
+    BackendAccess, CallError, Cause, ConnectionLimits, Done, Engine, EngineRequest, ExistsGate, Failure, Lane, Outcome,
+    Reply,
 };
 use cofferdam_model::fields::{self, Checked};
 use cofferdam_model::route::{Description, Route};
@@ -126,6 +127,7 @@ async fn run(vault: &Arc<Vault>, asked: &Asked<'_>, routed: &Routed<'_>, gated: 
             Outcome::Reply(reply) => {
                 let batch = prepared.batch(vault, asked).await?;
                 if vault.commit(&asked.mount, &done.changes, prepared.access.as_ref(), batch).await? {
+                    cofferdam_failpoints::point!("config.committed");
                     prepared.after(vault, asked).await;
                     return respond(asked, routed, reply);
                 }
@@ -147,20 +149,23 @@ struct Prepared {
     backend: Option<String>,
     access: Option<BackendAccess>,
     staged: Option<Staged>,
+    /// What this request allows the backend from now on.
+    connections: Option<ConnectionLimits>,
     retires: bool,
 }
 
 async fn prepare(vault: &Vault, asked: &Asked<'_>, routed: &Routed<'_>) -> Result<Prepared> {
     let Some(template) = &routed.route.backend else {
-        return Ok(Prepared { backend: None, access: None, staged: None, retires: false });
+        return Ok(Prepared { backend: None, access: None, staged: None, connections: None, retires: false });
     };
     let backend = resolve(template, &routed.params);
     let pattern = routed.route.pattern.as_str();
-    let new = match asked.request.operation {
+    let (new, connections) = match asked.request.operation {
         Operation::Create | Operation::Update | Operation::Patch => {
-            routed.engine.target(pattern, &routed.checked.fields)?
+            let fields = &routed.checked.fields;
+            (routed.engine.target(pattern, fields)?, routed.engine.connections(pattern, fields)?)
         }
-        _ => None,
+        _ => (None, None),
     };
     let staged = match new {
         Some(new) => {
@@ -172,25 +177,30 @@ async fn prepare(vault: &Vault, asked: &Asked<'_>, routed: &Routed<'_>) -> Resul
         }
         None => None,
     };
-    let access = match &staged {
+    let mut access = match &staged {
         Some(staged) => vault.targets.open(&asked.mount, &backend, Some(staged.target().clone())).await?,
         None => vault.targets.access(&asked.mount, &backend).await?,
     };
+    let connections = connections.map(|new| new.or(access.connections));
+    access.connections = connections.unwrap_or(access.connections);
     let retires = asked.request.operation == Operation::Delete && routed.engine.names_targets(pattern);
-    Ok(Prepared { backend: Some(backend), access: Some(access), staged, retires })
+    Ok(Prepared { backend: Some(backend), access: Some(access), staged, connections, retires })
 }
 
 impl Prepared {
     /// What is committed with the call's own changes: address and grant together with the entries that they go with.
     async fn batch(&self, vault: &Vault, asked: &Asked<'_>) -> Result<Batch> {
         let Some(backend) = &self.backend else { return Ok(Batch::default()) };
-        if let Some(staged) = &self.staged {
-            return Targets::commit(&asked.mount.uuid, backend, staged);
+        let uuid = &asked.mount.uuid;
+        let mut batch = match &self.staged {
+            Some(staged) => Targets::commit(uuid, backend, staged)?,
+            None if self.retires => vault.targets.retire(uuid, backend).await?,
+            None => Batch::default(),
+        };
+        if let Some(limits) = self.connections {
+            batch.ops.push(Targets::put_connections(uuid, backend, limits)?);
         }
-        if self.retires {
-            return vault.targets.retire(&asked.mount.uuid, backend).await;
-        }
-        Ok(Batch::default())
+        Ok(batch)
     }
 
     /// What is kept only for leases goes if there are none.

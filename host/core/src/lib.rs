@@ -9,6 +9,7 @@ mod calls;
 mod core;
 mod dispatch;
 mod issue;
+mod keys;
 mod lifecycle;
 mod mount_life;
 mod mounts;

@@ -3,17 +3,18 @@
 use std::sync::Arc;
 
 use cofferdam_crypto::{Key, Keyring, shamir};
+use cofferdam_failpoints::point;
 use cofferdam_model::{Error, ErrorKind, Result, SecretText, ids};
 use cofferdam_storage::port::{Batch, Op};
 use serde::{Deserialize, Serialize};
 
 use crate::core::{Core, DevInit};
+use crate::keys::{self, META_KEYRING};
 use crate::mounts::NewMount;
 use crate::spaces;
 use crate::vault::Vault;
 
 const META_SEAL: &str = "seal";
-const META_KEYRING: &str = "keyring";
 const META_CLUSTER: &str = "cluster";
 
 /// How the root key is split. Not secret.
@@ -104,7 +105,7 @@ impl Core {
         self.clear().await?;
         self.store.set_meta(vec![(META_KEYRING.to_owned(), blob), (META_CLUSTER.to_owned(), json(&cluster)?)]).await?;
         self.storage.unseal(Arc::new(keyring));
-        let made = self.furnish(cluster, root_token).await;
+        let made = self.furnish(cluster, root_token, &root_key).await;
         self.storage.seal();
         let root_token = made?;
         self.store.set_meta(vec![(META_SEAL.to_owned(), json(&config)?)]).await?;
@@ -122,12 +123,14 @@ impl Core {
     }
 
     /// The mounts and policies that are always there, and a root token.
-    async fn furnish(&self, cluster: Cluster, root_token: Option<String>) -> Result<SecretText> {
+    async fn furnish(&self, cluster: Cluster, root_token: Option<String>, root_key: &Key) -> Result<SecretText> {
+        keys::keep_root(&self.storage, root_key).await?;
         let vault = Vault::open(self, cluster).await?;
         vault.mounts.create_builtin().await?;
         vault.policies.create_builtin().await?;
         let root_token = vault.create_root_token(root_token).await?;
         vault.close().await;
+        self.storage.settle_count().await?;
         Ok(root_token)
     }
 
@@ -156,15 +159,16 @@ impl Core {
         let root_key = shamir::combine(&shares, config.threshold).map_err(|_| invalid())?;
         let blob = self.store.meta(META_KEYRING).await?.ok_or_else(|| Error::internal("the store has no keyring"))?;
         let keyring = Keyring::unwrap(&root_key, &blob).map_err(|_| invalid())?;
-        self.open_vault(keyring).await
+        self.open_vault(keyring, &root_key).await
     }
 
-    async fn open_vault(self: &Arc<Self>, keyring: Keyring) -> Result<()> {
+    async fn open_vault(self: &Arc<Self>, keyring: Keyring, root_key: &Key) -> Result<()> {
         let cluster =
             self.read_meta(META_CLUSTER).await?.ok_or_else(|| Error::internal("the store has no cluster id"))?;
+        let counted = self.storage.recall_count(&keyring).await?;
         (self.on_unseal)(keyring.derive("compiled code").expose());
         self.storage.unseal(Arc::new(keyring));
-        match Vault::open(self, cluster).await {
+        match self.open_barrier(cluster, root_key, counted).await {
             Ok(vault) => {
                 vault.start_workers();
                 self.set_vault(Some(vault)).await;
@@ -175,6 +179,15 @@ impl Core {
                 Err(e)
             }
         }
+    }
+
+    async fn open_barrier(&self, cluster: Cluster, root_key: &Key, counted: bool) -> Result<Arc<Vault>> {
+        keys::keep_root(&self.storage, root_key).await?;
+        if !counted {
+            tracing::warn!("how often the barrier's key has encrypted is not known: it is rotated");
+            keys::rotate(&self.storage, self.clock.now()).await?;
+        }
+        Vault::open(self, cluster).await
     }
 
     /// Forgets the shares that were given so far.
@@ -192,9 +205,16 @@ impl Core {
     pub(crate) async fn seal(&self) {
         let _changing = self.unsealing.lock().await;
         if let Some(vault) = self.set_vault(None).await {
+            point!("seal.refusing");
             vault.close().await;
+            point!("seal.drained");
         }
         (self.on_seal)();
+        if !self.storage.is_sealed()
+            && let Err(e) = self.storage.settle_count().await
+        {
+            tracing::warn!(error = %e, "the count of encryptions stays higher than it is");
+        }
         self.storage.seal();
     }
 

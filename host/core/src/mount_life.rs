@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use cofferdam_failpoints::point;
 use cofferdam_model::engine::Lane;
 use cofferdam_model::{Error, Result, ids};
 use cofferdam_storage::port::{Batch, LeaseFilter};
@@ -92,6 +93,7 @@ impl Vault {
     /// yet: then the mount goes on draining by itself.
     pub(crate) async fn unmount(&self, uuid: &str) -> Result<i64> {
         self.mounts.drain(uuid).await?;
+        point!("unmount.drained");
         self.finish_unmount(uuid).await
     }
 
@@ -101,6 +103,7 @@ impl Vault {
         let revoked = self.ledger().revoke_all(leases.clone(), true, false).await;
         let left = self.ledger().count(&leases).await?;
         if left == 0 {
+            point!("unmount.emptied");
             let generations = self.targets.generations(uuid).await?;
             let mount = self.mounts.by_uuid(uuid);
             self.mounts.remove(uuid).await?;

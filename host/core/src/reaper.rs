@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use cofferdam_failpoints::point;
 use cofferdam_model::Result;
 use cofferdam_storage::port::{Batch, LeaseFilter, Op};
 use cofferdam_tokens::{Token, Tokens};
@@ -54,6 +55,7 @@ async fn round(vault: &Arc<Vault>) -> Result<()> {
 pub(crate) async fn revoke_tree(vault: &Arc<Vault>, digest: String, sync: bool) -> Result<()> {
     // From the token down to what is being revoked now. On the heap: a chain of children may be of any length.
     let mut path: Vec<Token> = vault.tokens.condemn(&digest).await?.into_iter().collect();
+    point!("token.condemned");
     while let Some(token) = path.last() {
         match vault.tokens.children(&token.digest, 1).await?.pop() {
             Some(child) => path.extend(vault.tokens.condemn(&child.digest).await?),
@@ -76,6 +78,7 @@ async fn finish(vault: &Arc<Vault>, token: &Token, sync: bool) -> Result<()> {
         vault.tokens.defer(token, vault.clock.now().plus_seconds(RETRY)).await?;
         return Err(e);
     }
+    point!("token.emptied");
     let ops = vec![Op::DeleteSpace(spaces::cubbyhole(&token.digest)), Tokens::removal(&token.digest)];
     vault.storage.apply(Batch { checks: Vec::new(), ops }).await.map(|_| ())
 }

@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use cofferdam_failpoints::point;
 use cofferdam_model::engine::{BackendAccess, CallError, Cause, Lane, Target};
 use cofferdam_model::view::Version;
 use cofferdam_model::{Error, Result, SecretText, ids};
@@ -107,6 +108,7 @@ async fn propose(vault: &Vault, mount: &MountEntry, slot: &str, key: &str, acces
 
 /// Applies and proves the candidate, then promotes it. Repeatable at every point. `fresh`: nobody has tried before.
 async fn finish(vault: &Vault, mount: &MountEntry, begun: Begun, fresh: bool) -> Result<()> {
+    point!("rotate.proposed");
     let candidate = &begun.candidate;
     let slot = candidate.slot.as_str();
     let access = match &candidate.target {
@@ -125,7 +127,9 @@ async fn finish(vault: &Vault, mount: &MountEntry, begun: Begun, fresh: bool) ->
         call.secrets.push(secret.clone());
         call
     };
-    if let Err(failed) = engine.apply(call(), slot, &current, &secret).await {
+    let applied = engine.apply(call(), slot, &current, &secret).await;
+    point!("rotate.applied");
+    if let Err(failed) = applied {
         // It may have been applied before a crash, or the answer was lost: the candidate itself tells.
         if engine.prove(call(), slot, &secret).await.is_err() {
             // A lost call may still take effect, however well the current secret works: its candidate is kept, and
@@ -138,6 +142,7 @@ async fn finish(vault: &Vault, mount: &MountEntry, begun: Begun, fresh: bool) ->
     } else {
         engine.prove(call(), slot, &secret).await.map_err(told)?;
     }
+    point!("rotate.proven");
     let batch = Batch {
         checks: vec![unchanged(&begun)],
         ops: vec![Targets::put_slot(&mount.uuid, slot, access.target.as_ref(), &secret), removal(&begun)],

@@ -7,6 +7,8 @@ pub(crate) const MOUNTS: &str = "host/mounts";
 pub(crate) const POLICIES: &str = "host/policies";
 /// Password policies, by name.
 pub(crate) const PASSWORDS: &str = "host/passwords";
+/// Settings of the barrier's key.
+pub(crate) const KEYS: &str = "host/keys";
 /// Rotations under way, by `<mount uuid>/<slot>/<address>`.
 pub(crate) const ROTATIONS: &str = "host/rotations";
 

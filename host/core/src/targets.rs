@@ -4,7 +4,7 @@
 //! hole that it opens, until its last lease is gone. A root secret belongs to an address, not to a name: it does not
 //! follow a configuration that moves.
 
-use cofferdam_model::engine::{BackendAccess, Grant, GrantOrigin, NewTarget, Target};
+use cofferdam_model::engine::{BackendAccess, ConnectionLimits, Grant, GrantOrigin, NewTarget, Protocol, Target};
 use cofferdam_model::view::Version;
 use cofferdam_model::{Error, Result, SecretText};
 use cofferdam_storage::Storage;
@@ -86,10 +86,21 @@ impl Targets {
         target: Option<Target>,
     ) -> Result<BackendAccess> {
         let secret = self.slot(&mount.uuid, backend, target.as_ref()).await?;
-        let derived = target.iter().map(|t| Grant { host: t.host.clone(), port: t.port, origin: GrantOrigin::Derived });
+        let derived = target.iter().flat_map(Target::grants);
         let explicit = mount.config.egress.iter().filter_map(|e| operator_grant(e));
         let grants = derived.chain(explicit).collect();
-        Ok(BackendAccess { name: backend.to_owned(), target, grants, secret })
+        let connections = self.connections(&mount.uuid, backend).await?;
+        Ok(BackendAccess { name: backend.to_owned(), target, grants, connections, secret })
+    }
+
+    /// How many connections the backend may get. Not a part of the target: it changes without a new generation.
+    pub(crate) async fn connections(&self, mount: &str, backend: &str) -> Result<ConnectionLimits> {
+        Ok(self.read(mount, &connections_key(backend)).await?.map(|(limits, _)| limits).unwrap_or_default())
+    }
+
+    /// What puts them.
+    pub(crate) fn put_connections(mount: &str, backend: &str, limits: ConnectionLimits) -> Result<Op> {
+        Ok(Op::PutEntry { space: spaces::of_mount(mount), key: connections_key(backend), value: json(&limits)? })
     }
 
     /// The root secret of the backend at this address.
@@ -125,8 +136,8 @@ impl Targets {
         let version = found.as_ref().map_or(0, |(_, version)| *version);
         let old = found.map(|(current, _)| current);
         if let Some(old) = &old {
-            let Target { host, port, location, .. } = &old.target;
-            let same = (host, *port, location) == (&new.host, new.port, &new.location);
+            let Target { host, port, location, endpoints, .. } = &old.target;
+            let same = (host, *port, location, endpoints) == (&new.host, new.port, &new.location, &new.endpoints);
             if !same && old.live && !sudo && !new.secret_fields.iter().all(|f| sent(f)) {
                 return Err(Error::invalid(format!(
                     "{}: it changes; send {} again with it (or use a token with sudo on this path), since the stored \
@@ -145,6 +156,7 @@ impl Targets {
             host: new.host,
             port: new.port,
             location: new.location,
+            endpoints: new.endpoints,
         };
         Ok(Staged { current: Current { target, written_by, live: true }, version, replaces, is_new: true })
     }
@@ -179,7 +191,11 @@ impl Targets {
         let (space, key) = (spaces::of_mount(mount), current_key(backend));
         Ok(Batch {
             checks: vec![Check::Entry { space: space.clone(), key: key.clone(), version }],
-            ops: vec![Op::PutEntry { space, key, value: json(&current)? }, Op::SetGate { gate, open: false }],
+            ops: vec![
+                Op::PutEntry { space: space.clone(), key, value: json(&current)? },
+                Op::SetGate { gate, open: false },
+                Op::DeleteEntry { space, key: connections_key(backend) },
+            ],
         })
     }
 
@@ -269,7 +285,7 @@ pub(crate) fn operator_grant(text: &str) -> Option<Grant> {
     let port = port.parse().ok().filter(|p| *p != 0)?;
     let plain =
         !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '_'));
-    plain.then_some(Grant { host, port, origin: GrantOrigin::Operator })
+    plain.then_some(Grant { host, port, protocol: Protocol::Tcp, origin: GrantOrigin::Operator })
 }
 
 fn current_key(backend: &str) -> String {
@@ -278,6 +294,10 @@ fn current_key(backend: &str) -> String {
 
 fn generation_key(backend: &str, generation: u64) -> String {
     format!("generation/{backend}/{generation}")
+}
+
+fn connections_key(backend: &str) -> String {
+    format!("connections/{backend}")
 }
 
 fn slot_key(name: &str, target: Option<&Target>) -> String {

@@ -44,6 +44,10 @@ pub(crate) struct Vault {
     /// Held for reading by every request.
     serving: Arc<RwLock<()>>,
     stop: watch::Sender<bool>,
+    /// One change of the keyring at a time.
+    pub(crate) keying: tokio::sync::Mutex<()>,
+    /// Wakes the keeper of the barrier's key.
+    pub(crate) keys_changed: tokio::sync::Notify,
     /// Wakes the reaper of tokens.
     pub(crate) reap: tokio::sync::Notify,
 }
@@ -70,6 +74,8 @@ impl Vault {
             ledger: OnceLock::new(),
             serving: Arc::new(RwLock::new(())),
             stop: watch::Sender::new(false),
+            keying: tokio::sync::Mutex::default(),
+            keys_changed: tokio::sync::Notify::new(),
             reap: tokio::sync::Notify::new(),
             storage: storage.clone(),
             cluster,
@@ -98,6 +104,7 @@ impl Vault {
         tokio::spawn(self.ledger().clone().work(self.stop.subscribe()));
         tokio::spawn(crate::reaper::work(self.clone(), self.stop.subscribe()));
         tokio::spawn(crate::reaper::sweep(self.clone(), self.stop.subscribe()));
+        tokio::spawn(crate::keys::work(self.clone(), self.stop.subscribe()));
     }
 
     /// Held for as long as a request runs.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use cofferdam_failpoints::point;
 use cofferdam_model::engine::{CallError, Cause, Done, EngineLease, Failure, Issued, Plan};
 use cofferdam_model::view::Changes;
 use cofferdam_model::{Error, Result, SecretText, Timestamp, ids};
@@ -83,6 +84,7 @@ impl Ledger {
         let changes = std::mem::take(&mut intent.changes);
         let gates = intent.gates.clone();
         let lease = self.planned(intent);
+        point!("issue.planned");
         self.write_intent(&lease, &gates, &changes).await?;
         let ledger = self.clone();
         let task = tokio::spawn(async move { ledger.make(lease, gates, make).await });
@@ -153,7 +155,10 @@ impl Ledger {
     }
 
     async fn make(self: Arc<Self>, lease: Lease, gates: Vec<String>, make: Make) -> Result<Made> {
-        let error = match self.within(&lease, make).await {
+        point!("issue.intended");
+        let outcome = self.within(&lease, make).await;
+        point!("issue.created");
+        let error = match outcome {
             Ok(done) => return self.activate(lease, &gates, done).await,
             Err(error) => error,
         };
@@ -201,6 +206,7 @@ impl Ledger {
         let refusal = match self.storage.apply(batch).await {
             Ok(Outcome::Applied) => {
                 self.wake_before(active.record.expires_at, now);
+                point!("issue.activated");
                 return Ok(Made { lease: active, data: done.value.data, warnings: done.value.warnings });
             }
             Ok(Outcome::Conflict(why)) => refused(&why, &lease),

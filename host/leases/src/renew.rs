@@ -1,5 +1,6 @@
 //! Renewal: the backend first, the row second, by compare-and-set on its version.
 
+use cofferdam_failpoints::point;
 use cofferdam_model::{Error, Result};
 use cofferdam_storage::port::{Batch, Op, Outcome};
 
@@ -39,7 +40,9 @@ impl Ledger {
         next.record.expires_at = now.plus_seconds(i64::try_from(clamped.ttl).unwrap_or(i64::MAX));
         next.record.last_renewal = Some(now);
         next.due_at = Some(next.record.expires_at);
+        point!("renew.begun");
         let done = self.backends.renew(&lease, next.for_engine()).await.map_err(client_error)?;
+        point!("renew.extended");
         if let Some(handle) = done.value.handle {
             next.record.handle = handle;
         }

@@ -2,6 +2,7 @@
 
 use std::panic::AssertUnwindSafe;
 
+use cofferdam_failpoints::point;
 use cofferdam_model::engine::{CallError, Cause, Ended, Failure};
 use cofferdam_model::{Error, ErrorKind, Result, Timestamp};
 use cofferdam_storage::port::{Batch, LeaseState, Op, Outcome};
@@ -121,9 +122,11 @@ impl Ledger {
 
     /// Asks the backend and writes down what it said. None: the row moved meanwhile.
     async fn ask(&self, lease: &Lease, key: &BackendKey) -> Result<Option<Attempt>> {
+        point!("revoke.condemned");
         // A panic below the port must not look as if nobody had asked.
         let answer = AssertUnwindSafe(self.backends.revoke(lease)).catch_unwind().await;
         let answer = answer.unwrap_or_else(|_| Err(CallError::Fault(Error::internal("the engine's port broke"))));
+        point!("revoke.ended");
         let next = self.judge(lease, key, answer);
         let (state, wait, error) = match next {
             Next::Gone => return Ok(self.remove(lease).await?.then_some(Attempt::Gone)),
@@ -187,6 +190,7 @@ impl Ledger {
         let ops = vec![Op::DeleteLease { id: lease.id.clone(), expect: lease.version }];
         let removed = self.storage.apply(Batch { checks: Vec::new(), ops }).await? == Outcome::Applied;
         if removed {
+            point!("revoke.removed");
             self.backends.released(lease).await;
         }
         Ok(removed)

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use cofferdam_failpoints::point;
 use cofferdam_model::{Error, Result};
 use cofferdam_storage::port::{Batch, LeaseFilter, LeaseRow, LeaseState, Op, Outcome};
 use futures::{StreamExt, stream};
@@ -29,6 +30,7 @@ impl Ledger {
         let task = tokio::spawn(async move {
             ledger.condemn_all(filter.clone(), force).await?;
             ledger.wake.notify_one();
+            point!("prefix.condemned");
             if sync || force { ledger.finish_all(filter, force).await } else { Ok(()) }
         });
         task.await.unwrap_or_else(|e| Err(Error::internal(format!("the task of a revocation ended: {e}"))))

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use wasmtime::component::{Instance, InstancePre};
 use wasmtime::{Store, UpdateDeadline};
 
+use crate::connections::Allowance;
 use crate::net::gate::Border;
 use crate::permits::Slot;
 use crate::policy::Limits;
@@ -104,6 +105,12 @@ impl WarmKey {
     }
 }
 
+impl WarmKey {
+    fn same_backend(&self, other: &Self) -> bool {
+        (&self.mount, &self.backend) == (&other.mount, &other.backend)
+    }
+}
+
 /// Instances that wait for their next call. They keep their places in the pool, so the oldest makes way when one is
 /// needed.
 #[derive(Default)]
@@ -135,20 +142,26 @@ impl Kept {
     }
 
     /// Keeps an instance after a call that ended well.
-    pub(crate) fn check_in(&self, digest: &Arc<str>, key: WarmKey, mut compartment: Compartment, limits: &Limits) {
+    pub(crate) fn check_in(
+        &self,
+        digest: &Arc<str>,
+        key: WarmKey,
+        mut compartment: Compartment,
+        allowance: &Allowance,
+        limits: &Limits,
+    ) {
         let age = compartment.age();
-        let lifetime = Duration::from_secs(limits.warm_lifetime_s);
-        if age >= lifetime {
+        if age >= allowance.lifetime {
             return;
         }
         let state = compartment.store.data_mut();
         state.gate.close();
         state.active = None;
         let now = Instant::now();
-        let until = now + (lifetime - age).min(Duration::from_secs(limits.warm_idle_s));
+        let until = now + (allowance.lifetime - age).min(Duration::from_secs(limits.warm_idle_s));
         let mut idle = self.lock();
-        let same = idle.iter().filter(|i| i.digest == *digest && i.key == key).count();
-        if same < limits.warm_instances {
+        let same = idle.iter().filter(|i| i.key.same_backend(&key)).count();
+        if same < allowance.idle {
             idle.push_back(Idle { digest: Arc::clone(digest), key, since: now, until, compartment });
         }
     }
@@ -175,6 +188,22 @@ impl Kept {
             key.mount == mount && key.backend == backend && key.generation.is_none_or(|g| g <= generation)
         };
         drop(self.take_if(|i| died(&i.key)));
+    }
+
+    /// Drops the oldest kept instances of a backend, whatever they know, until no more than `room` are left.
+    pub(crate) fn trim(&self, key: &WarmKey, room: usize) {
+        let gone = {
+            let mut idle = self.lock();
+            let mut surplus = idle.iter().filter(|i| i.key.same_backend(key)).count().saturating_sub(room);
+            let (gone, stay): (VecDeque<Idle>, VecDeque<Idle>) = idle.drain(..).partition(|i| {
+                let goes = surplus > 0 && i.key.same_backend(key);
+                surplus -= usize::from(goes);
+                goes
+            });
+            *idle = stay;
+            gone
+        };
+        drop(gone);
     }
 
     /// Makes room: drops the instance that has waited longest.

@@ -1,14 +1,20 @@
 //! Sandbox policies: what one type of engine may import, use and reach. Written by reviewers in TOML, never by engines.
 
+mod targets;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use cofferdam_model::engine::{Grant, GrantOrigin, NewTarget};
+use cofferdam_model::engine::{Grant, GrantOrigin, NewTarget, Protocol};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::SandboxError;
-use crate::target::{self, Grammar};
+use crate::connections::ConnectionRule;
+use crate::target;
+
+pub(crate) use self::targets::TargetRules;
+pub use self::targets::{DefaultRule, ParameterRule, TargetRule};
 
 /// What holds for every engine unless its own policy says otherwise.
 const DEFAULTS: &str = include_str!("../../../policies/_defaults.toml");
@@ -28,6 +34,10 @@ pub struct Policy {
     pub grants: Vec<Grant>,
     /// Where configurations name backends.
     pub targets: Vec<TargetRule>,
+    /// What configurations choose in the hosts that the policy completes.
+    pub parameters: Vec<ParameterRule>,
+    /// Where configurations limit the connections of their backends.
+    pub connections: Option<ConnectionRule>,
     /// Examples that a test replays.
     pub expect: Vec<Expect>,
 }
@@ -90,21 +100,6 @@ impl Limits {
     }
 }
 
-/// One configuration field that names a backend.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TargetRule {
-    /// The route's pattern, as the engine describes it.
-    pub route: String,
-    /// The field of a write to it.
-    pub field: String,
-    /// How the field is read.
-    pub grammar: Grammar,
-    /// What must come again in the same request when host or port change.
-    #[serde(default)]
-    pub secret_fields: Vec<String>,
-}
-
 /// An example: a configuration write, and what it opens.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -150,6 +145,9 @@ struct Written {
     #[serde(default)]
     target: Vec<TargetRule>,
     #[serde(default)]
+    parameter: Vec<ParameterRule>,
+    connections: Option<ConnectionRule>,
+    #[serde(default)]
     expect: Vec<Expect>,
 }
 
@@ -190,12 +188,13 @@ impl Policy {
             if grant.port == 0 {
                 return Err(refuse(format!("grant: {host}: port 0")));
             }
-            grants.push(Grant { host, port: grant.port, origin: GrantOrigin::Policy });
+            grants.push(Grant { host, port: grant.port, protocol: Protocol::Tcp, origin: GrantOrigin::Policy });
         }
         let has_sockets = imports.iter().any(|i| i.starts_with("wasi:sockets/"));
         if !has_sockets && (!grants.is_empty() || !written.target.is_empty()) {
             return Err(refuse("it grants network to an engine that imports no sockets".to_owned()));
         }
+        TargetRules { targets: &written.target, parameters: &written.parameter }.check().map_err(refuse)?;
         Ok(Self {
             engine: written.engine,
             world: written.world,
@@ -203,6 +202,8 @@ impl Policy {
             limits,
             grants,
             targets: written.target,
+            parameters: written.parameter,
+            connections: written.connections,
             expect: written.expect,
         })
     }
@@ -224,24 +225,7 @@ impl Policy {
     /// # Errors
     /// [`cofferdam_model::ErrorKind::Invalid`], naming the field.
     pub fn target(&self, route: &str, fields: &Map<String, Value>) -> cofferdam_model::Result<Option<NewTarget>> {
-        let Some((rule, value)) = self
-            .targets
-            .iter()
-            .filter(|rule| rule.route == route)
-            .find_map(|rule| fields.get(&rule.field).filter(|v| !v.is_null()).map(|v| (rule, v)))
-        else {
-            return Ok(None);
-        };
-        let invalid = |e: &str| cofferdam_model::Error::invalid(format!("{}: {e}", rule.field));
-        let text = value.as_str().ok_or_else(|| invalid("must be a text"))?;
-        let address = rule.grammar.parse(text).map_err(|e| invalid(&e.to_string()))?;
-        Ok(Some(NewTarget {
-            field: rule.field.clone(),
-            host: address.host,
-            port: address.port,
-            location: address.location,
-            secret_fields: rule.secret_fields.clone(),
-        }))
+        TargetRules { targets: &self.targets, parameters: &self.parameters }.target(route, fields)
     }
 }
 

@@ -9,6 +9,7 @@ use wasmtime::component::Linker;
 
 use crate::SandboxError;
 use crate::cache::Cache;
+use crate::connections::Connections;
 use crate::instance::Kept;
 use crate::leash::Leashes;
 use crate::net::address::Shut;
@@ -41,6 +42,7 @@ pub struct Sandbox {
     pub(crate) linker: Arc<Linker<State>>,
     pub(crate) cache: Cache,
     pub(crate) permits: Permits,
+    pub(crate) connections: Connections,
     pub(crate) kept: Arc<Kept>,
     pub(crate) leashes: Leashes,
     pub(crate) border: Arc<Border>,
@@ -63,6 +65,7 @@ impl Sandbox {
             linker: component::linker(&engine)?,
             cache: Cache::new(&engine, config.cache),
             permits: Permits::new(config.pool_size),
+            connections: Connections::default(),
             kept,
             leashes: Leashes::default(),
             border: Arc::new(Border {

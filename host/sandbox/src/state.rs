@@ -90,6 +90,8 @@ pub(crate) struct Active {
     pub(crate) deadline: Instant,
     pub(crate) buffer: Buffer,
     pub(crate) slots: Vec<(String, SecretText)>,
+    /// Whether the host commits what the call puts into slots.
+    pub(crate) keeps_slots: bool,
     pub(crate) log_left: usize,
     /// Why an import ended the call, if one did.
     pub(crate) stop: Option<Stop>,
@@ -117,6 +119,7 @@ impl Active {
             deadline,
             buffer: Buffer::default(),
             slots: Vec::new(),
+            keeps_slots: false,
             log_left,
             stop: None,
             carried,

@@ -1,10 +1,15 @@
 //! Reads backends' addresses out of configuration fields, each by the grammar that the policy names for it.
 
+mod https_url;
 mod postgres_url;
+mod word;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use cofferdam_model::engine::Protocol;
 use serde::Deserialize;
+
+pub use self::word::Word;
 
 /// How a field that names a backend is written.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
@@ -12,6 +17,8 @@ use serde::Deserialize;
 pub enum Grammar {
     /// `postgresql://user:password@host:port/database?options`.
     PostgresUrl,
+    /// `https://host:port/path`, or with `http`.
+    HttpsUrl,
 }
 
 impl Grammar {
@@ -22,6 +29,15 @@ impl Grammar {
     pub(crate) fn parse(self, text: &str) -> Result<Address, TargetError> {
         match self {
             Self::PostgresUrl => postgres_url::parse(text),
+            Self::HttpsUrl => https_url::parse(text),
+        }
+    }
+
+    /// Whether the host speaks to such a backend.
+    pub(crate) fn is_http(self) -> bool {
+        match self {
+            Self::PostgresUrl => false,
+            Self::HttpsUrl => true,
         }
     }
 }
@@ -32,6 +48,7 @@ pub(crate) struct Address {
     /// A name in lower case, or a canonical address.
     pub(crate) host: String,
     pub(crate) port: u16,
+    pub(crate) protocol: Protocol,
     /// The text without a literal password.
     pub(crate) location: String,
 }
@@ -47,6 +64,14 @@ pub(crate) enum TargetError {
     Backslash,
     #[error("must begin with postgresql:// or postgres://")]
     Scheme,
+    #[error("must begin with https:// (or with http://, where that is meant)")]
+    HttpScheme,
+    #[error("has a query or a fragment")]
+    Query,
+    #[error("has a user or a password")]
+    UserInfo,
+    #[error("has a placeholder")]
+    Placeholder,
     #[error("contains a fragment (#); write %23 in a password")]
     Fragment,
     #[error("has more than one @ before the path; write %40 in a user or a password")]
@@ -116,6 +141,27 @@ fn ends_in_number(name: &str) -> bool {
     let last = name.rsplit('.').next().unwrap_or(name);
     let hex = last.strip_prefix("0x").is_some_and(|h| h.bytes().all(|b| b.is_ascii_hexdigit()));
     (hex || last.bytes().all(|b| b.is_ascii_digit())) && name.parse::<Ipv4Addr>().is_err()
+}
+
+/// `host` or `host:port`, an IPv6 address in brackets.
+fn host_and_port(text: &str) -> Result<(String, Option<u16>), TargetError> {
+    if text.contains(',') {
+        return Err(TargetError::SeveralHosts);
+    }
+    let (name, number) = if text.starts_with('[') {
+        let end = text.find(']').ok_or(TargetError::Host)?;
+        match text[end + 1..].strip_prefix(':') {
+            Some(number) => (&text[..=end], Some(number)),
+            None if end + 1 == text.len() => (text, None),
+            None => return Err(TargetError::Host),
+        }
+    } else {
+        match text.split_once(':') {
+            Some((name, number)) => (name, Some(number)),
+            None => (text, None),
+        }
+    };
+    Ok((host(name)?, number.map(port).transpose()?))
 }
 
 /// `host:port`, as in the examples of policies.

@@ -4,6 +4,8 @@ mod command;
 mod config;
 mod dev;
 mod engines;
+#[cfg(feature = "failpoints")]
+mod failpoints;
 mod files;
 mod flags;
 mod harden;

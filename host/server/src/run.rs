@@ -52,6 +52,8 @@ fn system(what: &'static str) -> impl FnOnce(std::io::Error) -> RunError {
 /// Runs the server to its end.
 pub(crate) fn run(plan: Plan) -> Result<(), RunError> {
     harden::limits();
+    #[cfg(feature = "failpoints")]
+    crate::failpoints::arm().map_err(system("the failpoints' folder"))?;
     for warning in &plan.config.warnings {
         tracing::warn!("configuration: {warning}");
     }

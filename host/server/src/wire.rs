@@ -7,12 +7,16 @@ use std::sync::Arc;
 use cap_std::fs::Dir;
 use cofferdam_api::Handler;
 use cofferdam_core::{Core, Parts, Settings};
-use cofferdam_model::{Error, Request, Response, Result, SystemClock};
+#[cfg(not(feature = "failpoints"))]
+use cofferdam_model::Clock;
+use cofferdam_model::{Error, Request, Response, Result};
 use cofferdam_sandbox::{BuiltinCatalog, Sandbox, SandboxConfig, SandboxError};
 use cofferdam_storage::Sqlite;
 use cofferdam_storage::port::Physical;
 
 use crate::config::{Config, Store};
+#[cfg(feature = "failpoints")]
+use crate::failpoints::clock;
 use crate::{engines, files, harden, plugins as plugin_files};
 
 /// Instances of components that exist at once.
@@ -75,7 +79,7 @@ impl Vault {
         let core = Core::new(Parts {
             store: Arc::clone(&store),
             catalog: Arc::new(catalog),
-            clock: Arc::new(SystemClock),
+            clock: clock(),
             settings,
             on_unseal: Box::new(move |key| unlocked.unlock_cache(key)),
             on_seal: Box::new(move || sandbox.drop_idle()),
@@ -99,6 +103,11 @@ impl Handler for Vault {
     async fn handle(&self, request: Request) -> Result<Response> {
         self.core.handle(request).await
     }
+}
+
+#[cfg(not(feature = "failpoints"))]
+fn clock() -> Arc<dyn Clock> {
+    Arc::new(cofferdam_model::SystemClock)
 }
 
 async fn open(store: &Store) -> Result<(Arc<dyn Physical>, Option<Dir>), WireError> {

@@ -1,17 +1,20 @@
 //! The barrier: plain rows above, sealed rows below.
 
+mod count;
 mod quarantine;
 mod scoped;
 mod seal;
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use cofferdam_crypto::Keyring;
+use cofferdam_crypto::keyring::aad;
+use cofferdam_crypto::{Keyring, Zeroizing};
 use cofferdam_model::view::{Version, View};
 use cofferdam_model::{Error, ErrorKind, Result, Timestamp};
 use futures::future::BoxFuture;
 
 use crate::port::{Batch, LeaseFilter, LeaseRow, Op, Outcome, Physical, StoredEntry, TokenRow};
+use count::Count;
 use quarantine::Quarantine;
 use seal::Sealed;
 
@@ -21,9 +24,15 @@ pub struct Storage(Arc<Inner>);
 
 struct Inner {
     physical: Arc<dyn Physical>,
-    keyring: RwLock<Option<Arc<Keyring>>>,
+    open: RwLock<Option<Arc<Open>>>,
     bad_leases: Quarantine,
     bad_tokens: Quarantine,
+}
+
+/// What there is only while the barrier is open.
+struct Open {
+    keyring: Arc<Keyring>,
+    count: Count,
 }
 
 impl Storage {
@@ -31,26 +40,98 @@ impl Storage {
     pub fn new(physical: Arc<dyn Physical>) -> Self {
         Self(Arc::new(Inner {
             physical,
-            keyring: RwLock::new(None),
+            open: RwLock::new(None),
             bad_leases: Quarantine::default(),
             bad_tokens: Quarantine::default(),
         }))
     }
 
-    /// Opens the barrier, or exchanges the keyring for a rotated one.
+    /// Tells the keyring what its active term has encrypted in earlier runs. False: the store does not know, and the
+    /// term should not be used any more.
+    ///
+    /// # Errors
+    /// Unavailable.
+    pub async fn recall_count(&self, keyring: &Keyring) -> Result<bool> {
+        let known = count::recall(keyring, &*self.0.physical).await?;
+        keyring.set_base(known.unwrap_or(0));
+        Ok(known.is_some())
+    }
+
+    /// Opens the barrier.
     pub fn unseal(&self, keyring: Arc<Keyring>) {
         self.0.bad_leases.clear();
         self.0.bad_tokens.clear();
-        self.set_keyring(Some(keyring));
+        let made = keyring.encryptions();
+        self.set_open(Some(Open { keyring, count: Count::new(made, made) }));
+    }
+
+    /// Exchanges the keyring of an open barrier for one that was rotated from it, and sets plain values with it (the
+    /// wrapped keyring first of all), all or nothing.
+    ///
+    /// # Errors
+    /// Sealed: the barrier was closed meanwhile, the new keyring is only on the disk. Unavailable: it may be there.
+    pub async fn replace_keyring(&self, keyring: Arc<Keyring>, mut values: Vec<(String, Vec<u8>)>) -> Result<()> {
+        values.push(count::record(&keyring, count::BLOCK));
+        self.0.physical.set_meta(values).await?;
+        let mut open = self.0.open.write().unwrap_or_else(PoisonError::into_inner);
+        if open.is_none() {
+            return Err(sealed());
+        }
+        let made = keyring.encryptions();
+        *open = Some(Arc::new(Open { keyring, count: Count::new(made, count::BLOCK) }));
+        Ok(())
+    }
+
+    /// A plain value, sealed by this keyring.
+    ///
+    /// # Errors
+    /// The key is used up.
+    pub fn seal_meta(keyring: &Keyring, key: &str, value: &[u8]) -> Result<Vec<u8>> {
+        Ok(keyring.seal(&aad("meta", "", key), value)?)
+    }
+
+    /// Sets a plain value, sealed.
+    ///
+    /// # Errors
+    /// Sealed; Unavailable.
+    pub async fn set_sealed_meta(&self, key: &str, value: &[u8]) -> Result<()> {
+        let open = self.opened()?;
+        open.count.claim(1, &open.keyring, &*self.0.physical).await?;
+        let value = Self::seal_meta(&open.keyring, key, value)?;
+        self.set_meta(vec![(key.to_owned(), value)]).await
+    }
+
+    /// What [`Storage::set_sealed_meta`] set.
+    ///
+    /// # Errors
+    /// Sealed; Unavailable; Internal where it does not open.
+    pub async fn sealed_meta(&self, key: &str) -> Result<Option<Zeroizing<Vec<u8>>>> {
+        let keyring = self.keyring()?;
+        let Some(value) = self.meta(key).await? else { return Ok(None) };
+        let open = keyring.open(&aad("meta", "", key), &value);
+        open.map(Some).map_err(|e| Error::internal(format!("the plain value {key:?} cannot be opened: {e}")))
+    }
+
+    /// Writes down exactly how often the active key has encrypted, for an orderly end.
+    ///
+    /// # Errors
+    /// Sealed; Unavailable.
+    pub async fn settle_count(&self) -> Result<()> {
+        let open = self.opened()?;
+        open.count.settle(&open.keyring, &*self.0.physical).await
     }
 
     /// Closes the barrier. Keys are wiped as soon as the calls that still use them have ended.
     pub fn seal(&self) {
-        self.set_keyring(None);
+        self.set_open(None);
     }
 
-    fn set_keyring(&self, keyring: Option<Arc<Keyring>>) {
-        *self.0.keyring.write().unwrap_or_else(PoisonError::into_inner) = keyring;
+    fn set_open(&self, open: Option<Open>) {
+        *self.0.open.write().unwrap_or_else(PoisonError::into_inner) = open.map(Arc::new);
+    }
+
+    fn opened(&self) -> Result<Arc<Open>> {
+        self.0.open.read().unwrap_or_else(PoisonError::into_inner).clone().ok_or_else(sealed)
     }
 
     /// The keyring, while the barrier is open.
@@ -58,17 +139,12 @@ impl Storage {
     /// # Errors
     /// Sealed.
     pub fn keyring(&self) -> Result<Arc<Keyring>> {
-        self.0
-            .keyring
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-            .ok_or_else(|| Error::new(ErrorKind::Sealed, "Vault is sealed"))
+        Ok(self.opened()?.keyring.clone())
     }
 
     /// Whether the barrier is closed.
     pub fn is_sealed(&self) -> bool {
-        self.0.keyring.read().unwrap_or_else(PoisonError::into_inner).is_none()
+        self.0.open.read().unwrap_or_else(PoisonError::into_inner).is_none()
     }
 
     /// Rows of leases and tokens that could not be opened since the last unseal.
@@ -86,10 +162,12 @@ impl Storage {
     /// # Errors
     /// Sealed; Unavailable: whether the batch was applied is then not always known.
     pub async fn apply(&self, batch: Batch) -> Result<Outcome> {
-        let keyring = self.keyring()?;
+        let open = self.opened()?;
         let Batch { checks, ops } = batch;
         let repaired = self.repairs(&ops);
-        let ops = ops.into_iter().map(|op| seal::op(&keyring, op)).collect::<Result<_>>()?;
+        // A deletion encrypts nothing; to count it too costs nothing.
+        open.count.claim(ops.len() as u64, &open.keyring, &*self.0.physical).await?;
+        let ops = ops.into_iter().map(|op| seal::op(&open.keyring, op)).collect::<Result<_>>()?;
         let outcome = self.0.physical.apply(Batch { checks, ops }).await?;
         if outcome == Outcome::Applied {
             for (quarantine, key) in repaired {
@@ -199,7 +277,7 @@ impl Storage {
         self.0.physical.count_leases(filter).await
     }
 
-    /// Names directly below a prefix of active lease ids.
+    /// Names directly below a prefix of the ids of leases that are not yet taken back.
     ///
     /// # Errors
     /// Sealed; Unavailable.
@@ -351,6 +429,10 @@ impl Storage {
         self.seal();
         self.0.physical.close().await;
     }
+}
+
+fn sealed() -> Error {
+    Error::new(ErrorKind::Sealed, "Vault is sealed")
 }
 
 /// Opens the row that was asked for. A forged or damaged index can lead to another, which is sealed for its own place

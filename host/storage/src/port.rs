@@ -256,7 +256,8 @@ pub trait Physical: Send + Sync {
     async fn leases(&self, filter: &LeaseFilter, limit: usize) -> Result<Vec<LeaseRow>>;
     /// How many.
     async fn count_leases(&self, filter: &LeaseFilter) -> Result<i64>;
-    /// Names directly below a prefix of active lease ids, as [`Physical::names`].
+    /// Names directly below a prefix of the ids of leases that were handed out and are not yet taken back, as
+    /// [`Physical::names`]. A create under way, or one that only might still show, is not among them.
     async fn lease_names(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<String>>;
     /// Leases that are due, earliest first.
     async fn leases_due(&self, now: Timestamp, limit: usize) -> Result<Vec<LeaseRow>>;

@@ -45,7 +45,9 @@ pub(crate) fn is_root() -> bool {
 
 /// The top of the checkout.
 pub(crate) fn checkout() -> Outcome<PathBuf> {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    // As cargo says now: a target folder that several checkouts share may hold a program that another one built.
+    let now = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+    let here = now.unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")));
     here.ancestors().nth(2).map(Path::to_path_buf).ok_or_else(|| "no checkout above this program".to_owned())
 }
 

@@ -10,6 +10,7 @@ mod world;
 mod access;
 mod engine_faults;
 mod issue;
+mod keys;
 mod lifecycle;
 mod migration;
 mod mounts;

@@ -4,18 +4,18 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use cofferdam_model::engine::{
-    Call, CallError, Done, Ended, Engine, EngineLease, EngineRequest, ExistsGate, Failure, Issued, NewTarget, Outcome,
-    Renewed,
+    Call, CallError, ConnectionLimits, Done, Ended, Engine, EngineLease, EngineRequest, ExistsGate, Failure, Issued,
+    NewTarget, Outcome, Renewed,
 };
 use cofferdam_model::request::Operation;
 use cofferdam_model::route::Description;
-use cofferdam_model::{Result as HostResult, SecretText};
+use cofferdam_model::{Error, Result as HostResult, SecretText};
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use super::ComponentEngine;
 use super::run::Run;
-use crate::convert::{self, BadAnswer};
+use crate::convert::{self, BadAnswer, Shape};
 
 /// Runs one export on the run's instance until the deadline; an error of the guest, of the host or of the clock ends
 /// the function that uses it.
@@ -67,6 +67,11 @@ impl Engine for ComponentEngine {
         self.policy.targets.iter().any(|rule| rule.route == route)
     }
 
+    fn connections(&self, route: &str, fields: &Map<String, Value>) -> HostResult<Option<ConnectionLimits>> {
+        let rule = self.policy.connections.as_ref().filter(|rule| rule.route == route);
+        rule.map(|rule| rule.read(fields)).transpose()
+    }
+
     async fn handle(
         &self,
         call: Call,
@@ -74,7 +79,13 @@ impl Engine for ComponentEngine {
         gate: Option<&dyn ExistsGate>,
     ) -> Result<Done<Outcome>, CallError> {
         let mount = Arc::clone(&call.mount);
+        // Deeper than the contract says, no engine needs to be able to read.
+        convert::check_json(&request.fields, usize::MAX, Shape::Object)
+            .map_err(|e| Error::invalid(format!("the request's fields are {e}")))?;
         let mut run = Run::begin(self, call, Vec::new()).await?;
+        if let Some(active) = &mut run.compartment.store.data_mut().active {
+            active.keeps_slots = true;
+        }
         let backend = &self.loaded.exports.backend;
         if let Some(gate) = gate {
             let asked = convert::request(request.clone());

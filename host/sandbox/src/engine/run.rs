@@ -10,6 +10,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::ComponentEngine;
 use crate::bindings::cofferdam::engine::types as wit;
+use crate::connections::{Allowance, Place};
 use crate::convert::{self, BadAnswer};
 use crate::fault::{self, Fault};
 use crate::instance::{Compartment, NotStarted, WarmKey};
@@ -29,9 +30,11 @@ pub(super) struct Run<'e> {
     pub(super) redactor: Arc<Redactor>,
     mount: String,
     key: Option<WarmKey>,
+    allowance: Allowance,
     mount_uuid: String,
     pub(super) limit: Limit,
     _permit: MountPermit,
+    _place: Option<Place>,
 }
 
 /// What ends a call from outside.
@@ -75,10 +78,31 @@ impl<'e> Run<'e> {
         let deadline = Instant::now() + call.deadline.min(limits.deadline());
         let mount = call.mount.path.clone();
         engine.count(&mount, |c| c.calls += 1);
-        let started = timeout_at(deadline, Self::start(engine, call, carried, deadline)).await;
+        let written = call.backend.as_ref().map(|b| b.connections).unwrap_or_default();
+        let allowance = Allowance::of(written, engine.policy.connections.as_ref(), limits);
+        // First, so that those who wait for one backend keep no permit from the mount's other ones.
+        let place = Self::place(engine, &call, &allowance, deadline).await?;
+        let started = timeout_at(deadline, Self::start(engine, call, carried, deadline, allowance, place)).await;
         started.unwrap_or_else(|_| {
             let message = format!("engine {} at {mount}: all its instances are busy", engine.policy.engine);
             Err(CallError::Host(Error::unavailable(message)))
+        })
+    }
+
+    /// Waits for one of the connections that the backend may get. None: the call needs none, or there is no limit.
+    async fn place(
+        engine: &ComponentEngine,
+        call: &Call,
+        allowance: &Allowance,
+        deadline: Instant,
+    ) -> Result<Option<Place>, CallError> {
+        let (Some(backend), Some(open)) = (&call.backend, allowance.open) else { return Ok(None) };
+        let turn = engine.sandbox.connections.take(&call.mount.uuid, &backend.name, open);
+        timeout_at(deadline, turn).await.map_err(|_| {
+            CallError::Host(Error::unavailable(format!(
+                "engine {} at {}: backend {} may have {open} connections, and all are in use",
+                engine.policy.engine, call.mount.path, backend.name
+            )))
         })
     }
 
@@ -87,6 +111,8 @@ impl<'e> Run<'e> {
         call: Call,
         carried: Vec<SecretText>,
         deadline: Instant,
+        allowance: Allowance,
+        place: Option<Place>,
     ) -> Result<Self, CallError> {
         let (sandbox, limits) = (&engine.sandbox, &engine.policy.limits);
         let closed = || CallError::Host(Error::unavailable("the sandbox is closed"));
@@ -107,6 +133,10 @@ impl<'e> Run<'e> {
         let mut active = Active::new(call, Arc::clone(&engine.policy), deadline, carried);
         let redactor = active.redactor();
         let kept = key.as_ref().and_then(|key| sandbox.kept.check_out(&engine.digest, key));
+        if let (None, Some(key), Some(open), Some(place)) = (&kept, &key, allowance.open, &place) {
+            // Kept instances that know another secret or address hold connections all the same.
+            sandbox.kept.trim(key, open.saturating_sub(place.running()));
+        }
         let mut compartment = match kept {
             Some(mut kept) => {
                 engine.count(&mount, |c| c.warm += 1);
@@ -139,9 +169,11 @@ impl<'e> Run<'e> {
             redactor,
             mount,
             key,
+            allowance,
             mount_uuid,
             limit: Limit { deadline, leash },
             _permit: permit,
+            _place: place,
         })
     }
 
@@ -220,7 +252,7 @@ impl<'e> Run<'e> {
     fn keep(mut self) {
         let Some(key) = self.key.take() else { return };
         let (engine, kept) = (self.engine, &self.engine.sandbox.kept);
-        kept.check_in(&engine.digest, key.clone(), self.compartment, &engine.policy.limits);
+        kept.check_in(&engine.digest, key.clone(), self.compartment, &self.allowance, &engine.policy.limits);
         // Withdrawing pulls first and sweeps then: either it still finds the instance, or this sees that it pulled.
         if self.limit.leash.as_ref().is_some_and(Leash::is_pulled) {
             kept.forget(&key);

@@ -24,6 +24,9 @@ impl Host for State {
         if active.call.backend.as_ref().is_none_or(|b| b.name != name) {
             return Err(active.refuse("slots: put to a slot that is not of this call's backend"));
         }
+        if !active.keeps_slots {
+            return Err(active.refuse("slots: put in a call that is no request"));
+        }
         let secret = SecretText::new(secret);
         if let Err(reason) = convert::check_json(secret.expose(), MAX_SECRET, convert::Shape::Any) {
             return Err(active.refuse(format!("slots: put: {reason}")));
@@ -34,3 +37,6 @@ impl Host for State {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

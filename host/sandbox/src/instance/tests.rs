@@ -198,7 +198,7 @@ mod kept {
     //! Instances that wait for their next call.
 
     use cofferdam_model::SecretText;
-    use cofferdam_model::engine::{BackendAccess, GrantOrigin, Target};
+    use cofferdam_model::engine::{BackendAccess, ConnectionLimits, GrantOrigin, Protocol, Target};
 
     use super::*;
     use crate::memory::{Memory, call};
@@ -206,12 +206,28 @@ mod kept {
     fn key(change: impl FnOnce(&mut BackendAccess)) -> Option<WarmKey> {
         let mut backend = BackendAccess {
             name: "pg".to_owned(),
-            target: Some(Target { generation: 1, host: "db".to_owned(), port: 1, location: String::new() }),
-            grants: vec![Grant { host: "db".to_owned(), port: 1, origin: GrantOrigin::Derived }],
+            target: Some(Target {
+                generation: 1,
+                host: "db".to_owned(),
+                port: 1,
+                location: String::new(),
+                endpoints: Vec::new(),
+            }),
+            grants: vec![Grant {
+                host: "db".to_owned(),
+                port: 1,
+                protocol: Protocol::Tcp,
+                origin: GrantOrigin::Derived,
+            }],
+            connections: ConnectionLimits::default(),
             secret: Some(SecretText::new("{}")),
         };
         change(&mut backend);
         WarmKey::of(&call(&Arc::new(Memory::default()), &[], Some(backend)))
+    }
+
+    fn usual(guest: &Guest) -> Allowance {
+        Allowance::of(ConnectionLimits::default(), None, &guest.policy.limits)
     }
 
     async fn one(sandbox: &Arc<Sandbox>, limits: &str) -> Result<(Guest, Compartment), Box<dyn std::error::Error>> {
@@ -226,7 +242,7 @@ mod kept {
         let (guest, compartment) = one(&sandbox, "warm = true").await?;
         let (kept, digest) = (&sandbox.kept, Arc::from("d"));
         let same = key(|_| {}).ok_or("no key")?;
-        kept.check_in(&digest, same.clone(), compartment, &guest.policy.limits);
+        kept.check_in(&digest, same.clone(), compartment, &usual(&guest), &guest.policy.limits);
         for other in [
             key(|b| b.name = "other".to_owned()),
             key(|b| b.target.iter_mut().for_each(|t| t.generation = 2)),
@@ -253,7 +269,7 @@ mod kept {
             let (sandbox, same) = (Arc::clone(&sandbox), same.clone());
             async move {
                 let (guest, compartment) = one(&sandbox, limits).await?;
-                sandbox.kept.check_in(&Arc::from("d"), same.clone(), compartment, &guest.policy.limits);
+                sandbox.kept.check_in(&Arc::from("d"), same.clone(), compartment, &usual(&guest), &guest.policy.limits);
                 end(&sandbox.kept);
                 Ok::<_, Box<dyn std::error::Error>>(sandbox.kept.check_out("d", &same).is_some())
             }
@@ -272,11 +288,33 @@ mod kept {
     }
 
     #[tokio::test]
+    async fn a_backend_keeps_no_more_than_it_may_whatever_they_know() -> Outcome {
+        // A pool in which nobody has to make way for the next one.
+        let config = SandboxConfig { pool_size: 16, cache: None, shut: Vec::new(), allow_loopback: true };
+        let sandbox = Sandbox::new(config)?;
+        let digest = Arc::from("d");
+        let (old, new, other) = (key(|_| {}), key(|b| b.secret = None), key(|b| b.name = "other".to_owned()));
+        let (old, new, other) = (old.ok_or("no key")?, new.ok_or("no key")?, other.ok_or("no key")?);
+        for key in [&old, &old, &new, &other] {
+            let (guest, compartment) = one(&sandbox, "warm = true").await?;
+            let two = Allowance { idle: 2, ..usual(&guest) };
+            sandbox.kept.check_in(&digest, key.clone(), compartment, &two, &guest.policy.limits);
+        }
+        let has = |key: &WarmKey| sandbox.kept.check_out("d", key);
+        assert!(has(&new).is_none(), "there are two already");
+        sandbox.kept.trim(&new, 1);
+        assert!(has(&old).is_some(), "one may stay");
+        assert!(has(&old).is_none(), "the other had to go");
+        assert!(has(&other).is_some(), "another backend is not concerned");
+        Ok(())
+    }
+
+    #[tokio::test]
     async fn they_make_way_for_calls() -> Outcome {
         let sandbox = sandbox()?;
         let (guest, compartment) = one(&sandbox, "warm = true").await?;
         let same = key(|_| {}).ok_or("no key")?;
-        sandbox.kept.check_in(&Arc::from("d"), same.clone(), compartment, &guest.policy.limits);
+        sandbox.kept.check_in(&Arc::from("d"), same.clone(), compartment, &usual(&guest), &guest.policy.limits);
         let mut next = timeout(LONG, guest.start()).await??;
         assert_eq!(run(&mut next).await?, 7);
         assert!(sandbox.kept.check_out("d", &same).is_none());

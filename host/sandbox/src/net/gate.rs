@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use cofferdam_model::engine::{Grant, GrantOrigin};
+use cofferdam_model::engine::{Grant, GrantOrigin, Protocol};
 use wasmtime_wasi::sockets::SocketAddrUse;
 
 use super::address::Shut;
@@ -128,7 +128,7 @@ impl Gate {
             self.deny(attempt(), "it is no host name");
             return Err(LookupError::Denied);
         };
-        let granted: Vec<&Grant> = grants.iter().filter(|g| g.host == host).collect();
+        let granted: Vec<&Grant> = grants.iter().filter(|g| g.protocol == Protocol::Tcp && g.host == host).collect();
         if granted.is_empty() {
             self.deny(attempt(), "no grant names this host");
             return Err(LookupError::Denied);
@@ -180,7 +180,7 @@ impl Gate {
                 let literal = inner
                     .grants
                     .iter()
-                    .filter(|g| g.port == port && g.host.parse() == Ok(ip))
+                    .filter(|g| g.protocol == Protocol::Tcp && g.port == port && g.host.parse() == Ok(ip))
                     .map(|g| g.origin)
                     .collect::<Vec<_>>();
                 if literal.contains(&GrantOrigin::Operator) {

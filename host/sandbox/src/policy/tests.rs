@@ -118,7 +118,12 @@ async fn replay(policy: &Policy, expect: &Expect) -> Outcome {
     let Some(connect) = &expect.connect else { return Ok(()) };
     let want = expect.allowed.ok_or("connect without allowed")?;
     let mut grants = policy.grants.clone();
-    grants.extend(derived.map(|t| Grant { host: t.host, port: t.port, origin: GrantOrigin::Derived }));
+    grants.extend(derived.map(|t| Grant {
+        host: t.host,
+        port: t.port,
+        protocol: Protocol::Tcp,
+        origin: GrantOrigin::Derived,
+    }));
     let (host, port) = target::host_port(connect)?;
     let table = Table::default();
     table.set(&host, &expect.resolves);
@@ -134,4 +139,108 @@ async fn replay(policy: &Policy, expect: &Expect) -> Outcome {
 #[test]
 fn defaults_are_complete() {
     assert!(limits().permits > 0 && limits().sockets == 0 && !limits().warm);
+}
+
+/// A cloud's engine: two endpoints, and a region that completes the second.
+const ENDPOINTS: &str = r#"
+engine = "kv"
+world = "issuer"
+imports = ["wasi:sockets/tcp"]
+[[parameter]]
+name = "region"
+route = "config/root"
+fields = ["sts_region", "region"]
+grammar = "region"
+default = "us-east-1"
+[[target]]
+route = "config/root"
+field = "iam_endpoint"
+grammar = "https-url"
+plain_http = true
+secret_fields = ["secret_key"]
+defaults = [
+    { when = "region", begins = ["cn-"], urls = ["https://iam.cn-north-1.cloud.example"] },
+    { urls = ["https://iam.cloud.example"] },
+]
+[[target]]
+route = "config/root"
+field = "sts_endpoint"
+grammar = "https-url"
+defaults = [{ urls = ["https://sts.{region}.cloud.example", "https://sts.cloud.example"] }]
+[[target]]
+route = "config/root"
+field = "more_endpoints"
+grammar = "https-url"
+"#;
+
+fn opened(given: Value) -> Result<Vec<String>, Box<dyn std::error::Error>> {
+    let policy = Policy::parse("kv", ENDPOINTS)?;
+    let fields = given.as_object().ok_or("no object")?;
+    let target = policy.target("config/root", fields).map_err(|e| e.messages.join("; "))?.ok_or("no target")?;
+    assert_eq!(target.secret_fields, ["secret_key"]);
+    let first = target.endpoints.first().ok_or("no endpoint")?;
+    assert_eq!((&first.grant.host, first.grant.port), (&target.host, target.port));
+    Ok(target.endpoints.iter().map(|e| format!("{} {:?}", e.location, e.grant.origin)).collect())
+}
+
+#[test]
+fn the_policy_completes_what_a_configuration_leaves_out() -> Outcome {
+    let usual = [
+        "https://iam.cloud.example Policy",
+        "https://sts.us-east-1.cloud.example Policy",
+        "https://sts.cloud.example Policy",
+    ];
+    assert_eq!(opened(serde_json::json!({}))?, usual);
+    assert_eq!(opened(serde_json::json!({ "region": "", "iam_endpoint": "", "more_endpoints": [] }))?, usual);
+    let china = opened(serde_json::json!({ "region": "cn-north-1" }))?;
+    assert_eq!(
+        china[..2],
+        ["https://iam.cn-north-1.cloud.example Policy", "https://sts.cn-north-1.cloud.example Policy"]
+    );
+    let first = opened(serde_json::json!({ "region": "eu-west-1", "sts_region": "eu-west-2" }))?;
+    assert_eq!(first[1], "https://sts.eu-west-2.cloud.example Policy");
+    Ok(())
+}
+
+#[test]
+fn a_configured_endpoint_opens_itself_in_place_of_the_usual_ones() -> Outcome {
+    let given = serde_json::json!({
+        "iam_endpoint": "http://127.0.0.1:5000", "sts_endpoint": "https://sts.corp",
+        "more_endpoints": ["https://a.corp", "https://b.corp:8443"],
+    });
+    let want = ["http://127.0.0.1:5000", "https://sts.corp", "https://a.corp", "https://b.corp:8443"];
+    assert_eq!(opened(given)?, want.map(|url| format!("{url} Derived")));
+    Ok(())
+}
+
+#[test]
+fn endpoints_and_regions_are_held_to_their_grammars() {
+    for (given, part) in [
+        (serde_json::json!({ "region": "us-east-1.evil.example/" }), "region: is no region"),
+        (serde_json::json!({ "region": 1 }), "region: must be a text"),
+        (serde_json::json!({ "sts_endpoint": "http://sts.corp" }), "sts_endpoint: must begin with https://"),
+        (serde_json::json!({ "sts_endpoint": "https://sts.corp@evil.example" }), "sts_endpoint: has a user"),
+        (serde_json::json!({ "iam_endpoint": 1 }), "iam_endpoint: must be a text"),
+        (serde_json::json!({ "more_endpoints": ["https://a.corp", 1] }), "more_endpoints: must be a list of texts"),
+        (serde_json::json!({ "more_endpoints": vec!["https://a.corp"; 9] }), "more_endpoints: is a list of more"),
+    ] {
+        let said = opened(given.clone()).err().map(|e| e.to_string()).unwrap_or_default();
+        assert!(said.contains(part), "{given}: {said}");
+    }
+}
+
+#[test]
+fn defaults_that_could_never_be_good_are_refused() {
+    for (from, to, part) in [
+        ("default = \"us-east-1\"", "default = \"home\"", "is no region"),
+        ("https://iam.cloud.example", "http://iam.cloud.example", "a default is https"),
+        ("https://iam.cloud.example", "https://*.cloud.example", "neither a name nor an address"),
+        ("{region}", "{zone}", "placeholder"),
+        ("when = \"region\"", "when = \"zone\"", "unknown parameter"),
+        ("begins = [\"cn-\"], ", "", "belong together"),
+    ] {
+        assert!(ENDPOINTS.contains(from), "{from}");
+        let said = Policy::parse("kv", &ENDPOINTS.replacen(from, to, 1)).err().map(|e| e.to_string());
+        assert!(said.as_ref().is_some_and(|s| s.contains(part)), "{to}: {said:?}");
+    }
 }

@@ -1,6 +1,8 @@
 //! The grammar `postgres-url`. Stricter than the driver's: what two parsers could read differently is refused.
 
-use super::{Address, TargetError, host, port};
+use cofferdam_model::engine::Protocol;
+
+use super::{Address, TargetError, host_and_port};
 
 const MAX_BYTES: usize = 4096;
 const DEFAULT_PORT: u16 = 5432;
@@ -43,15 +45,15 @@ pub(super) fn parse(text: &str) -> Result<Address, TargetError> {
     let (authority, path_and_query) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
     let (path, query) = path_and_query.split_once('?').map_or((path_and_query, None), |(p, q)| (p, Some(q)));
 
-    let (userinfo, host_and_port) = match authority.split_once('@') {
+    let (userinfo, place) = match authority.split_once('@') {
         Some((_, more)) if more.contains('@') => return Err(TargetError::TwoAts),
         Some((userinfo, more)) => (Some(userinfo), more),
         None => (None, authority),
     };
-    if host_and_port.contains(['{', '}']) {
+    if place.contains(['{', '}']) {
         return Err(TargetError::Template);
     }
-    let (host, port) = address(host_and_port)?;
+    let (host, port) = host_and_port(place)?;
     check_path(path)?;
     if let Some(query) = query {
         check_query(query)?;
@@ -65,27 +67,7 @@ pub(super) fn parse(text: &str) -> Result<Address, TargetError> {
         }
         None => text.to_owned(),
     };
-    Ok(Address { host, port, location })
-}
-
-fn address(text: &str) -> Result<(String, u16), TargetError> {
-    if text.contains(',') {
-        return Err(TargetError::SeveralHosts);
-    }
-    let (name, number) = if text.starts_with('[') {
-        let end = text.find(']').ok_or(TargetError::Host)?;
-        match text[end + 1..].strip_prefix(':') {
-            Some(number) => (&text[..=end], Some(number)),
-            None if end + 1 == text.len() => (text, None),
-            None => return Err(TargetError::Host),
-        }
-    } else {
-        match text.split_once(':') {
-            Some((name, number)) => (name, Some(number)),
-            None => (text, None),
-        }
-    };
-    Ok((host(name)?, number.map_or(Ok(DEFAULT_PORT), port)?))
+    Ok(Address { host, port: port.unwrap_or(DEFAULT_PORT), protocol: Protocol::Tcp, location })
 }
 
 /// The literal password, if there is one.

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use cofferdam_model::SecretText;
 use cofferdam_model::engine::{
-    BackendAccess, CallError, Catalog as _, Engine, EngineRequest, Grant, GrantOrigin, Target,
+    BackendAccess, CallError, Catalog as _, ConnectionLimits, Engine, EngineRequest, Grant, GrantOrigin, Protocol,
+    Target,
 };
 use cofferdam_model::request::Operation;
 use tokio::net::TcpListener;
@@ -35,8 +36,15 @@ async fn listener() -> std::io::Result<(SocketAddr, Arc<AtomicUsize>)> {
 fn backend(host: &str, port: u16, grants: Vec<Grant>) -> BackendAccess {
     BackendAccess {
         name: "pg".to_owned(),
-        target: Some(Target { generation: 1, host: host.to_owned(), port, location: url(host, port) }),
+        target: Some(Target {
+            generation: 1,
+            host: host.to_owned(),
+            port,
+            location: url(host, port),
+            endpoints: Vec::new(),
+        }),
         grants,
+        connections: ConnectionLimits::default(),
         secret: None,
     }
 }
@@ -80,7 +88,8 @@ async fn reaches_its_grant_and_nothing_else() -> Done {
 
     let (address, visitors) = listener().await?;
     let port = address.port();
-    let derived = |host: &str, port| Grant { host: host.to_owned(), port, origin: GrantOrigin::Derived };
+    let derived =
+        |host: &str, port| Grant { host: host.to_owned(), port, protocol: Protocol::Tcp, origin: GrantOrigin::Derived };
     let beside = if port == u16::MAX { 1 } else { port + 1 };
     for (host, grants) in [
         ("127.0.0.1", vec![]),

@@ -282,3 +282,64 @@ async fn a_rotated_keyring_reads_what_the_old_one_wrote() {
     storage.apply(Batch::new().op(put("s", "b", "2"))).await.unwrap();
     assert_eq!(storage.entries("s", "", None, 9).await.unwrap().len(), 2);
 }
+
+/// What a crash leaves behind must never be less than what was encrypted.
+#[tokio::test]
+async fn the_count_of_encryptions_survives_a_crash_and_is_never_too_low() {
+    let Home { below, storage } = home().await;
+    let keyring = storage.keyring().unwrap();
+    let root = cofferdam_crypto::Key::random();
+    let blob = keyring.wrap(&root).unwrap();
+    for i in 0..20 {
+        storage.apply(Batch::new().op(put("s", &i.to_string(), "1"))).await.unwrap();
+    }
+    let again = || Keyring::unwrap(&root, &blob).unwrap();
+    let crashed = again();
+    assert!(Storage::new(Arc::clone(&below)).recall_count(&crashed).await.unwrap());
+    assert!(crashed.encryptions() >= keyring.encryptions() && keyring.encryptions() == 20);
+
+    storage.settle_count().await.unwrap();
+    let ended = again();
+    assert!(Storage::new(Arc::clone(&below)).recall_count(&ended).await.unwrap());
+    assert_eq!(ended.encryptions(), 20, "an orderly end knows it exactly");
+    // What comes after the end is counted all the same.
+    storage.apply(Batch::new().op(put("s", "late", "1"))).await.unwrap();
+    let late = again();
+    assert!(Storage::new(Arc::clone(&below)).recall_count(&late).await.unwrap());
+    assert!(late.encryptions() >= 21);
+}
+
+#[tokio::test]
+async fn a_count_that_was_made_up_is_no_count() {
+    let Home { below, storage } = home().await;
+    let keyring = storage.keyring().unwrap();
+    assert!(!storage.recall_count(&keyring).await.unwrap(), "nothing is known before the first write");
+    storage.apply(Batch::new().op(put("s", "a", "1"))).await.unwrap();
+    assert!(storage.recall_count(&keyring).await.unwrap());
+    let (key, real) = count::record(&keyring, 1_000);
+    let lower = String::from_utf8(real.clone()).unwrap().replacen(":1000:", ":1:", 1);
+    for forged in [lower.into_bytes(), b"1:1:".to_vec(), b"".to_vec(), count::record(&Keyring::new(Timestamp(0)), 1).1]
+    {
+        below.set_meta(vec![(key.clone(), forged)]).await.unwrap();
+        assert!(!storage.recall_count(&keyring).await.unwrap());
+    }
+    below.set_meta(vec![(key.clone(), real)]).await.unwrap();
+    assert!(storage.recall_count(&keyring).await.unwrap());
+    assert!(!storage.recall_count(&keyring.rotated(Timestamp(1))).await.unwrap(), "that of another term");
+}
+
+#[tokio::test]
+async fn a_sealed_plain_value_opens_under_its_own_name_only() {
+    let Home { below, storage } = home().await;
+    storage.set_sealed_meta("root", b"key").await.unwrap();
+    assert_eq!(&**storage.sealed_meta("root").await.unwrap().unwrap(), b"key");
+    let value = below.meta("root").await.unwrap().unwrap();
+    assert!(!contains(&value, b"key"));
+    below.set_meta(vec![("other".into(), value)]).await.unwrap();
+    assert!(storage.sealed_meta("other").await.is_err());
+    let next = Arc::new(storage.keyring().unwrap().rotated(Timestamp(1)));
+    storage.seal();
+    let error = storage.replace_keyring(next, vec![]).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Sealed);
+    assert!(storage.is_sealed(), "a rotation does not open what was closed");
+}

@@ -15,7 +15,7 @@ macro_rules! columns {
     };
 }
 
-/// What a state is on disk. [`skip_scan`] in [`names`] knows the one of active leases.
+/// What a state is on disk.
 pub(super) fn state_code(state: LeaseState) -> i64 {
     match state {
         LeaseState::Pending => 0,
@@ -107,20 +107,32 @@ fn push_filter(query: &mut QueryBuilder<Sqlite>, filter: &LeaseFilter) {
     }
 }
 
+/// What is listed: handed out, and not yet taken back. In the order in which leases go through these states, so that
+/// one which moves on between two of the searches below is found by the later one.
+const LISTED: [LeaseState; 3] = [LeaseState::Active, LeaseState::Revoking, LeaseState::Blocked];
+
 pub(super) async fn names(
     conn: &mut SqliteConnection,
     prefix: &str,
     after: Option<&str>,
     limit: usize,
 ) -> Result<Vec<String>, Fault> {
-    let query = sqlx::query_scalar(skip_scan!("leases", "id", "state = ?5")).bind(first_key(prefix, after));
-    let names = bind_end!(query, successor(prefix))
-        .bind(after_prefix(prefix))
-        .bind(sql_limit(limit))
-        .bind(state_code(LeaseState::Active))
-        .fetch_all(conn)
-        .await?;
-    texts(names)
+    let mut names = Vec::new();
+    // One state at a time: the index that these listings jump along begins with it.
+    for state in LISTED {
+        let query = sqlx::query_scalar(skip_scan!("leases", "id", "state = ?5")).bind(first_key(prefix, after));
+        let found = bind_end!(query, successor(prefix))
+            .bind(after_prefix(prefix))
+            .bind(sql_limit(limit))
+            .bind(state_code(state))
+            .fetch_all(&mut *conn)
+            .await?;
+        names.extend(texts(found)?);
+    }
+    names.sort_unstable();
+    names.dedup();
+    names.truncate(limit);
+    Ok(names)
 }
 
 pub(super) async fn due(conn: &mut SqliteConnection, now: Timestamp, limit: usize) -> Result<Vec<LeaseRow>, Fault> {

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use cofferdam_failpoints::{fails, point};
 use cofferdam_model::view::Version;
 use sqlx::SqliteConnection;
 use tokio::sync::{mpsc, oneshot};
@@ -233,7 +234,18 @@ impl State {
                 }
             });
         }
+        point!("store.commit");
+        if fails!("store.full") {
+            return Err(Fault::full("a test's disk is full"));
+        }
+        if fails!("store.unsynced") {
+            return Err(Fault::io("a test's sync failed, and nothing is on the disk"));
+        }
         sqlx::query("COMMIT").execute(&mut *conn).await.map_err(|e| Fault::from(e).of_commit())?;
+        point!("store.committed");
+        if fails!("store.unanswered") {
+            return Err(Fault::io("a test's sync failed, and everything is on the disk"));
+        }
         self.counters.commits.fetch_add(1, Ordering::Relaxed);
         if let Some(reserve) = reserve {
             self.reserved = reserve;

@@ -56,6 +56,7 @@ async fn make(ctx: Ctx<'_>, orphan: bool) -> Result<Response> {
         bound_cidrs: if orphan { Vec::new() } else { parent.record.bound_cidrs.clone() },
         ..TokenRecord::default()
     };
+    cofferdam_failpoints::point!("token.create");
     let (id, token) = ctx.vault.tokens.create(NewToken { id, record }).await?;
     if terms.ttl > 0 {
         ctx.vault.reap.notify_one();

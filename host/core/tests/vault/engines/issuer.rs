@@ -109,6 +109,7 @@ impl Engine for Issuer {
             port,
             location: url.to_owned(),
             secret_fields: vec!["password".to_owned()],
+            endpoints: Vec::new(),
         }))
     }
 

@@ -37,7 +37,7 @@ pub(crate) fn border(table: &Table) -> Arc<Border> {
 }
 
 fn grant(host: &str, port: u16, origin: GrantOrigin) -> Grant {
-    Grant { host: host.to_owned(), port, origin }
+    Grant { host: host.to_owned(), port, protocol: Protocol::Tcp, origin }
 }
 
 fn open(table: &Table, grants: Vec<Grant>) -> Gate {
@@ -175,4 +175,17 @@ async fn grants_are_brought_into_one_form() {
     let gate = open(&Table::default(), vec![grant("[::FFFF:10.0.0.7]", 1, GrantOrigin::Operator)]);
     assert_eq!(gate.look_up("10.0.0.7").await, Ok(vec![IpAddr::from([10, 0, 0, 7])]));
     assert!(connects(&gate, "10.0.0.7:1"));
+}
+
+#[tokio::test]
+async fn what_is_granted_to_http_is_not_open_to_sockets() {
+    let table = Table::default();
+    table.set("api.corp", &[IpAddr::from([10, 0, 0, 5])]);
+    for protocol in [Protocol::Https, Protocol::Http] {
+        let of = |host: &str| Grant { protocol, ..grant(host, 443, GrantOrigin::Operator) };
+        let gate = open(&table, vec![of("api.corp"), of("10.0.0.7")]);
+        assert_eq!(gate.look_up("api.corp").await, Err(LookupError::Denied));
+        assert!(!connects(&gate, "10.0.0.5:443"));
+        assert!(!connects(&gate, "10.0.0.7:443"));
+    }
 }

@@ -75,7 +75,7 @@ async fn filters_combine() {
 }
 
 #[tokio::test]
-async fn names_are_those_of_active_leases() {
+async fn names_are_not_those_of_creates_under_way() {
     for home in homes().await {
         let pending = |id| LeaseRow { state: LeaseState::Pending, ..lease(id) };
         home.applied([
@@ -92,6 +92,26 @@ async fn names_are_those_of_active_leases() {
         assert_eq!(home.lease_names("db/creds/", None, 100).await.unwrap(), ["ro/", "rw/"]);
         assert_eq!(home.lease_names("db/creds/", None, 1).await.unwrap(), ["ro/"]);
         assert_eq!(home.lease_names("db/creds/ro/", None, 100).await.unwrap(), ["1", "2"]);
+    }
+}
+
+#[tokio::test]
+async fn a_lease_keeps_its_name_until_it_is_taken_back() {
+    for home in homes().await {
+        let row = |id, state| LeaseRow { state, ..lease(id) };
+        home.applied([
+            Op::InsertLease(lease("db/ro/2")),
+            Op::InsertLease(row("db/ro/1", LeaseState::Revoking)),
+            Op::InsertLease(row("db/ro/3", LeaseState::Blocked)),
+            Op::InsertLease(row("db/no/1", LeaseState::Settling)),
+            Op::InsertLease(row("stuck/1", LeaseState::Revoking)),
+        ])
+        .await;
+        assert_eq!(home.lease_names("db/ro/", None, 100).await.unwrap(), ["1", "2", "3"]);
+        assert_eq!(home.lease_names("db/ro/", None, 2).await.unwrap(), ["1", "2"]);
+        assert_eq!(home.lease_names("db/ro/", Some("2"), 2).await.unwrap(), ["3"]);
+        assert_eq!(home.lease_names("", None, 100).await.unwrap(), ["db/", "stuck/"]);
+        assert_eq!(home.lease_names("db/", None, 100).await.unwrap(), ["ro/"]);
     }
 }
 

@@ -7,6 +7,8 @@ pub(super) enum Piece {
     Text(String),
     /// What stands in braces.
     Action(Pipeline),
+    /// One way or the other.
+    If(Pipeline, Vec<Piece>, Vec<Piece>),
 }
 
 /// Commands, each of which gets the value of the one before as its last argument.
@@ -48,10 +50,79 @@ enum Token {
 }
 
 const UNCLOSED: &str = "the username_template has an unclosed action";
+const UNCLOSED_WAY: &str = "the username_template has an if without its end";
+const TOO_DEEP: &str = "the username_template nests too deep";
+
+/// What a template is made of before its ways are put together.
+enum Bit<'a> {
+    Text(&'a str),
+    Action(&'a str),
+}
+
+/// How deep ways and parentheses may nest.
+const DEPTH: usize = 32;
 
 /// Reads a template.
 pub(super) fn pieces(text: &str) -> Result<Vec<Piece>, String> {
+    let bits = bits(text)?;
+    let mut rest = bits.iter();
+    match block(&mut rest, 0)? {
+        (pieces, None) => Ok(pieces),
+        (_, Some(word)) => Err(format!("the username_template has an unexpected {word:?}")),
+    }
+}
+
+/// Pieces up to an `else` or an `end`, and that.
+fn block<'a>(bits: &mut std::slice::Iter<'_, Bit<'a>>, depth: usize) -> Result<(Vec<Piece>, Option<&'a str>), String> {
     let mut pieces = Vec::new();
+    while let Some(bit) = bits.next() {
+        match *bit {
+            Bit::Text(text) => pieces.push(Piece::Text(text.to_owned())),
+            Bit::Action(action) => match action.split_once(char::is_whitespace).unwrap_or((action, "")) {
+                ("else" | "end", _) => return Ok((pieces, Some(action))),
+                ("if", condition) => pieces.push(way(condition, bits, depth + 1)?),
+                _ => pieces.push(Piece::Action(pipeline(action)?)),
+            },
+        }
+    }
+    Ok((pieces, None))
+}
+
+/// What follows an `if`, to its `end`.
+fn way(condition: &str, bits: &mut std::slice::Iter<'_, Bit<'_>>, depth: usize) -> Result<Piece, String> {
+    if depth > DEPTH {
+        return Err(TOO_DEEP.to_owned());
+    }
+    let condition = pipeline(condition)?;
+    let (then, word) = block(bits, depth)?;
+    let otherwise = match word.map(|word| word.split_whitespace().collect::<Vec<_>>()).as_deref() {
+        Some(["end"]) => Vec::new(),
+        Some(["else"]) => match block(bits, depth)? {
+            (otherwise, Some("end")) => otherwise,
+            _ => return Err(UNCLOSED_WAY.to_owned()),
+        },
+        Some(["else", "if", ..]) => {
+            let nested = word.and_then(|word| word.split_once("if")).map_or("", |(_, condition)| condition);
+            vec![way(nested, bits, depth + 1)?]
+        }
+        _ => return Err(UNCLOSED_WAY.to_owned()),
+    };
+    Ok(Piece::If(condition, then, otherwise))
+}
+
+fn pipeline(action: &str) -> Result<Pipeline, String> {
+    let tokens = tokens(action)?;
+    let mut parser = Parser { tokens: &tokens, depth: 0 };
+    let pipeline = parser.pipeline()?;
+    match parser.tokens.first() {
+        None => Ok(pipeline),
+        Some(_) => Err("the username_template has an unexpected ')'".to_owned()),
+    }
+}
+
+/// Texts and actions, with white space trimmed where told and without comments.
+fn bits(text: &str) -> Result<Vec<Bit<'_>>, String> {
+    let mut bits = Vec::new();
     let mut rest = text;
     let mut trim = false;
     while let Some(at) = rest.find("{{") {
@@ -62,7 +133,7 @@ pub(super) fn pieces(text: &str) -> Result<Vec<Piece>, String> {
             (head, inner) = (head.trim_end(), trimming);
         }
         if !head.is_empty() {
-            pieces.push(Piece::Text(head.to_owned()));
+            bits.push(Bit::Text(head));
         }
         let end = action_end(inner).ok_or(UNCLOSED)?;
         rest = &inner[end + 2..];
@@ -72,22 +143,15 @@ pub(super) fn pieces(text: &str) -> Result<Vec<Piece>, String> {
             action = &action[..action.len() - 1];
         }
         let action = action.trim();
-        if action.starts_with("/*") && action.ends_with("*/") {
-            continue;
-        }
-        let tokens = tokens(action)?;
-        let mut parser = Parser { tokens: &tokens };
-        let pipeline = parser.pipeline()?;
-        match parser.tokens.first() {
-            None => pieces.push(Piece::Action(pipeline)),
-            Some(_) => return Err("the username_template has an unexpected ')'".to_owned()),
+        if !(action.starts_with("/*") && action.ends_with("*/")) {
+            bits.push(Bit::Action(action));
         }
     }
     let tail = if trim { rest.trim_start() } else { rest };
     if !tail.is_empty() {
-        pieces.push(Piece::Text(tail.to_owned()));
+        bits.push(Bit::Text(tail));
     }
-    Ok(pieces)
+    Ok(bits)
 }
 
 /// Where `}}` stands outside of quotes.
@@ -168,6 +232,7 @@ fn word(text: &str) -> Result<Token, String> {
 
 struct Parser<'a> {
     tokens: &'a [Token],
+    depth: usize,
 }
 
 impl Parser<'_> {
@@ -196,7 +261,12 @@ impl Parser<'_> {
                 Token::Number(number) => Operand::Number(number),
                 Token::Word(name) => Operand::Function(name),
                 _ => {
+                    self.depth += 1;
+                    if self.depth > DEPTH {
+                        return Err(TOO_DEEP.to_owned());
+                    }
                     let group = self.pipeline()?;
+                    self.depth -= 1;
                     self.next_if(|token| *token == Token::Close).ok_or("the username_template lacks a ')'")?;
                     Operand::Group(group)
                 }

@@ -22,6 +22,9 @@ const DIGEST_LENGTH: usize = 8;
 pub(super) fn call(name: &str, arguments: &[Value], now: SystemTime) -> Result<Value, String> {
     let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
     let text = match (name, arguments) {
+        ("eq", [first, rest @ ..]) if !rest.is_empty() => return Ok(Value::Truth(rest.contains(first))),
+        ("ne", [first, second]) => return Ok(Value::Truth(first != second)),
+        ("not", [value]) => return Ok(Value::Truth(!value.is_true())),
         ("random", [length]) => random(self::length(name, length)?),
         ("truncate", [length, text]) => truncate(&string(text), self::length(name, length)?),
         ("truncate_sha256", [length, text]) => truncate_sha256(&string(text), self::length(name, length)?)?,
@@ -43,6 +46,9 @@ pub(super) fn call(name: &str, arguments: &[Value], now: SystemTime) -> Result<V
 }
 
 const KNOWN: &[&str] = &[
+    "eq",
+    "ne",
+    "not",
     "random",
     "truncate",
     "truncate_sha256",
@@ -65,7 +71,7 @@ fn string(value: &Value) -> String {
 fn length(name: &str, value: &Value) -> Result<usize, String> {
     match value {
         Value::Number(number) => usize::try_from(*number).ok().filter(|length| (1..=MAX_LENGTH).contains(length)),
-        Value::Text(_) => None,
+        Value::Text(_) | Value::Truth(_) => None,
     }
     .ok_or_else(|| format!("the username_template gives {name} a length that is not from 1 to {MAX_LENGTH}"))
 }

@@ -1,0 +1,94 @@
+//! The grammar `https-url`: an endpoint that the host speaks HTTP to. Stricter than URL parsers, which agree on less than
+//! one thinks.
+
+use cofferdam_model::engine::Protocol;
+
+use super::{Address, TargetError, host_and_port};
+
+const MAX_BYTES: usize = 1024;
+
+pub(super) fn parse(text: &str) -> Result<Address, TargetError> {
+    if text.len() > MAX_BYTES {
+        return Err(TargetError::TooLong);
+    }
+    if !text.bytes().all(|b| b.is_ascii_graphic()) {
+        return Err(TargetError::Character);
+    }
+    if text.contains('\\') {
+        return Err(TargetError::Backslash);
+    }
+    let (protocol, usual, rest) = match text.split_once("://") {
+        Some(("https", rest)) => (Protocol::Https, 443, rest),
+        Some(("http", rest)) => (Protocol::Http, 80, rest),
+        _ => return Err(TargetError::HttpScheme),
+    };
+    if rest.contains(['?', '#']) {
+        return Err(TargetError::Query);
+    }
+    if rest.contains(['{', '}']) {
+        return Err(TargetError::Placeholder);
+    }
+    let authority = rest.split('/').next().unwrap_or(rest);
+    if authority.contains('@') {
+        return Err(TargetError::UserInfo);
+    }
+    let (host, port) = host_and_port(authority)?;
+    Ok(Address { host, port: port.unwrap_or(usual), protocol, location: text.to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Result<(String, u16, Protocol), TargetError> {
+        parse(text).map(|a| (a.host, a.port, a.protocol))
+    }
+
+    #[test]
+    fn usual_endpoints() {
+        let iam = |port, protocol| Ok(("iam.amazonaws.com".to_owned(), port, protocol));
+        assert_eq!(at("https://iam.amazonaws.com"), iam(443, Protocol::Https));
+        assert_eq!(at("https://IAM.amazonaws.com:8443/path/"), iam(8443, Protocol::Https));
+        assert_eq!(at("http://iam.amazonaws.com"), iam(80, Protocol::Http));
+        assert_eq!(at("http://127.0.0.1:5000"), Ok(("127.0.0.1".to_owned(), 5000, Protocol::Http)));
+        assert_eq!(at("http://[::1]:5000/"), Ok(("::1".to_owned(), 5000, Protocol::Http)));
+        assert_eq!(at("https://[::ffff:10.0.0.7]"), Ok(("10.0.0.7".to_owned(), 443, Protocol::Https)));
+    }
+
+    #[test]
+    fn what_surprises_is_refused() {
+        use TargetError as E;
+        for (text, want) in [
+            ("iam.amazonaws.com", E::HttpScheme),
+            ("HTTPS://iam.amazonaws.com", E::HttpScheme),
+            ("ftp://iam.amazonaws.com", E::HttpScheme),
+            ("https:iam.amazonaws.com", E::HttpScheme),
+            ("https:///path", E::NoHost),
+            ("https://", E::NoHost),
+            ("https://:443", E::NoHost),
+            ("https://user@iam.amazonaws.com", E::UserInfo),
+            ("https://iam.amazonaws.com@evil.example", E::UserInfo),
+            ("https://iam.amazonaws.com\\@evil.example", E::Backslash),
+            ("https://iam.amazonaws.com?x=y", E::Query),
+            ("https://iam.amazonaws.com/#x", E::Query),
+            ("https://iam.{region}.amazonaws.com", E::Placeholder),
+            ("https://iam.amazonaws.com.", E::Host),
+            ("https://*.amazonaws.com", E::Host),
+            ("https://2130706433", E::Host),
+            ("https://0x7f.1", E::Host),
+            ("https://127.1", E::Host),
+            ("https://iam%2eamazonaws.com", E::EncodedHost),
+            ("https://a,b", E::SeveralHosts),
+            ("https://iam.amazonaws.com:0", E::Port),
+            ("https://iam.amazonaws.com:", E::Port),
+            ("https://iam.amazonaws.com:+1", E::Port),
+            ("https://iam.amazonaws.com:443:1", E::Port),
+            ("https://[::1]x", E::Host),
+            ("https://i am", E::Character),
+            ("https://ä.example", E::Character),
+        ] {
+            assert_eq!(at(text), Err(want), "{text}");
+        }
+        assert_eq!(at(&format!("https://a/{}", "x".repeat(2000))), Err(E::TooLong));
+    }
+}
