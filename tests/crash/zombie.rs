@@ -1,9 +1,10 @@
 //! A create that is under way in the database while its server dies, or stands still: its user never comes to stay.
 
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use harness::{DatabaseMount, Postgres, Server, wait_at_most};
+use harness::{DatabaseMount, Postgres, Reply, Server, wait_at_most};
+use postgres::{Client, Transaction};
 use rustix::process::Signal;
 
 /// An intent is decided at its `not-after`, 30 seconds after it was written; the rest is for a busy machine.
@@ -18,14 +19,23 @@ fn scene() -> (Postgres, Server, DatabaseMount) {
     (cluster, server, mount)
 }
 
-/// Waits until somebody is blocked on a lock while making a role.
-fn wait_for_a_blocked_create(cluster: &Postgres) {
-    // This session was there before: a new one could not log in while roles are locked.
-    let mut client = cluster.superuser();
+/// A caller whose create waits in the database for as long as the transaction, which locks the roles, is open.
+fn blocked_create<'a>(
+    cluster: &Postgres,
+    mount: &DatabaseMount,
+    blocker: &'a mut Client,
+) -> (Transaction<'a>, JoinHandle<Result<Reply, String>>) {
+    let mut lock = blocker.transaction().unwrap();
+    lock.batch_execute("LOCK TABLE pg_authid IN SHARE MODE").unwrap();
+    let (api, path) = (mount.api.clone(), format!("{}/creds/app", mount.path));
+    let asker = thread::spawn(move || api.try_send("GET", &path, None));
+    // Not the transaction's own session: within one, PostgreSQL shows the activity as it was first asked for.
+    let mut watcher = cluster.superuser();
     wait_at_most(DECIDED, "a create that waits for the lock", || {
         let sql = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND usename = $1";
-        (client.query_one(sql, &[&Postgres::ADMIN]).unwrap().get::<_, i64>(0) > 0).then_some(())
+        (watcher.query_one(sql, &[&Postgres::ADMIN]).unwrap().get::<_, i64>(0) > 0).then_some(())
     });
+    (lock, asker)
 }
 
 /// Exactly one user, with exactly one lease: the one that was made before.
@@ -37,11 +47,7 @@ fn only_the_first_is_left(cluster: &Postgres, mount: &DatabaseMount) -> bool {
 fn killed_while_the_create_waits() {
     let (cluster, mut server, mount) = scene();
     let mut blocker = cluster.superuser();
-    let mut lock = blocker.transaction().unwrap();
-    lock.batch_execute("LOCK TABLE pg_authid IN SHARE MODE").unwrap();
-    let (api, path) = (mount.api.clone(), format!("{}/creds/app", mount.path));
-    let asker = thread::spawn(move || api.try_send("GET", &path, None));
-    wait_for_a_blocked_create(&cluster);
+    let (lock, asker) = blocked_create(&cluster, &mount, &mut blocker);
     server.kill();
     let answer = asker.join().unwrap();
     assert!(answer.is_err(), "a killed server answered: {answer:?}");
@@ -60,17 +66,13 @@ fn killed_while_the_create_waits() {
 fn stopped_while_the_create_waits() {
     let (cluster, server, mount) = scene();
     let mut blocker = cluster.superuser();
-    let mut lock = blocker.transaction().unwrap();
-    lock.batch_execute("LOCK TABLE pg_authid IN SHARE MODE").unwrap();
-    let (api, path) = (mount.api.clone(), format!("{}/creds/app", mount.path));
-    let asker = thread::spawn(move || api.try_send("GET", &path, None));
-    wait_for_a_blocked_create(&cluster);
+    let (lock, asker) = blocked_create(&cluster, &mount, &mut blocker);
     server.signal(Signal::STOP);
     lock.commit().unwrap();
     // Past the intent's `not-after`: whatever the database has done by now, the server must not hand it out.
     thread::sleep(Duration::from_secs(33));
     server.signal(Signal::CONT);
     let answer = asker.join().unwrap();
-    assert!(!answer.as_ref().is_ok_and(harness::Reply::is_ok), "a credential from beyond its intent: {answer:?}");
+    assert!(!answer.as_ref().is_ok_and(Reply::is_ok), "a credential from beyond its intent: {answer:?}");
     wait_at_most(DECIDED, "the late create to be swept", || only_the_first_is_left(&cluster, &mount).then_some(()));
 }
