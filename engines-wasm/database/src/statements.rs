@@ -72,7 +72,13 @@ pub(crate) fn split(text: &str) -> Vec<String> {
             '"' => skip_quoted(&mut chars, '"', false),
             '-' if text[at..].starts_with("--") => skip_while(&mut chars, |c| c != '\n'),
             '/' if text[at..].starts_with("/*") => skip_comment(&mut chars),
-            '$' if !is_word(before) => skip_dollar_quoted(text, at, &mut chars),
+            // After a word it is a part of that word; after a quoted body it opens the next one.
+            '$' if !is_word(before) && before != '$' => {
+                if skip_dollar_quoted(text, at, &mut chars) {
+                    before = ' ';
+                    continue;
+                }
+            }
             _ => {}
         }
         before = c;
@@ -110,14 +116,10 @@ fn after_comments(mut text: &str) -> &str {
     }
 }
 
-fn is_word(c: char) -> bool {
-    c.is_alphanumeric() || c == '_' || c == '$'
-}
-
 /// `E'…'`: a string with backslash escapes.
 fn is_escape_string(text: &str, quote: usize) -> bool {
     let mut before = text[..quote].chars().rev();
-    matches!(before.next(), Some('e' | 'E')) && !before.next().is_some_and(is_word)
+    matches!(before.next(), Some('e' | 'E')) && !before.next().is_some_and(|c| is_word(c) || c == '$')
 }
 
 fn skip_while(chars: &mut Peekable<CharIndices<'_>>, skip: impl Fn(char) -> bool) {
@@ -153,17 +155,24 @@ fn skip_comment(chars: &mut Peekable<CharIndices<'_>>) {
     }
 }
 
-/// To the end of `$tag$ … $tag$`; the first dollar is read. A dollar that opens nothing is left alone.
-fn skip_dollar_quoted(text: &str, at: usize, chars: &mut Peekable<CharIndices<'_>>) {
+/// A character of an identifier as PostgreSQL's scanner sees it: letters, digits, `_`, and whatever is not ASCII.
+fn is_word(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '_' || !c.is_ascii()
+}
+
+/// To the end of `$tag$ … $tag$`; the first dollar is read. A dollar that opens nothing is left alone. Answers whether
+/// one was skipped.
+fn skip_dollar_quoted(text: &str, at: usize, chars: &mut Peekable<CharIndices<'_>>) -> bool {
     let rest = &text[at + 1..];
-    let Some(tag) = rest.find('$').map(|end| &rest[..end]) else { return };
-    if tag.starts_with(|c: char| c.is_ascii_digit()) || !tag.chars().all(|c| c.is_alphanumeric() || c == '_') {
-        return;
+    let Some(tag) = rest.find('$').map(|end| &rest[..end]) else { return false };
+    if tag.starts_with(|c: char| c.is_ascii_digit()) || !tag.chars().all(is_word) {
+        return false;
     }
     let fence = format!("${tag}$");
     let body = at + fence.len();
     let end = text[body..].find(&fence).map_or(text.len(), |end| body + end + fence.len());
     while chars.next_if(|&(at, _)| at < end).is_some() {}
+    true
 }
 
 /// Whether a statement would begin or end the transaction that it runs in.
@@ -268,6 +277,9 @@ mod tests {
             ("é; 'ü;' ß", vec!["é", "'ü;' ß"]),
             ("open 'quote; b", vec!["open 'quote; b"]),
             ("open $$quote; b", vec!["open $$quote; b"]),
+            ("do $€$ a; $€$; b", vec!["do $€$ a; $€$", "b"]),
+            ("do $$a$$$$b;$$; c", vec!["do $$a$$$$b;$$", "c"]),
+            ("select €$1; b", vec!["select €$1", "b"]),
         ] {
             assert_eq!(split(text), want, "{text}");
         }

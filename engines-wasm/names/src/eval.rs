@@ -7,7 +7,7 @@ use super::functions;
 use super::parse::{Command, Operand, Piece, Pipeline};
 
 /// Enough for any encoding of a name; a template is no way to fill memory.
-const MAX_BYTES: usize = 4_096;
+pub(super) const MAX_BYTES: usize = 4_096;
 
 /// A value within a template.
 #[derive(Clone, Debug, PartialEq)]

@@ -10,7 +10,7 @@ use rand::distr::Alphanumeric;
 use rand::rngs::OsRng;
 use sha2::{Digest, Sha256};
 
-use super::eval::Value;
+use super::eval::{MAX_BYTES, Value};
 use super::layout;
 
 /// The longest text that a function makes of a number.
@@ -18,8 +18,17 @@ const MAX_LENGTH: usize = 1_000;
 /// Hex digits of the digest at the end of a cut text.
 const DIGEST_LENGTH: usize = 8;
 
-/// Calls a function by its name.
+/// Calls a function by its name. What it makes is bounded, so that calls in a row cannot multiply each other's output.
 pub(super) fn call(name: &str, arguments: &[Value], now: SystemTime) -> Result<Value, String> {
+    match made(name, arguments, now)? {
+        Value::Text(text) if text.len() > MAX_BYTES => {
+            Err(format!("the username_template makes too long a text with {name}"))
+        }
+        value => Ok(value),
+    }
+}
+
+fn made(name: &str, arguments: &[Value], now: SystemTime) -> Result<Value, String> {
     let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
     let text = match (name, arguments) {
         ("eq", [first, rest @ ..]) if !rest.is_empty() => return Ok(Value::Truth(rest.contains(first))),
@@ -30,7 +39,7 @@ pub(super) fn call(name: &str, arguments: &[Value], now: SystemTime) -> Result<V
         ("truncate_sha256", [length, text]) => truncate_sha256(&string(text), self::length(name, length)?)?,
         ("uppercase", [text]) => string(text).to_uppercase(),
         ("lowercase", [text]) => string(text).to_lowercase(),
-        ("replace", [old, new, text]) => string(text).replace(&string(old), &string(new)),
+        ("replace", [old, new, text]) => replace(&string(text), &string(old), &string(new))?,
         ("sha256", [text]) => sha256(&string(text)),
         ("base64", [text]) => STANDARD.encode(string(text)),
         ("unix_time", []) => since.as_secs().to_string(),
@@ -79,6 +88,13 @@ fn length(name: &str, value: &Value) -> Result<usize, String> {
 /// Letters and digits.
 fn random(length: usize) -> String {
     OsRng.unwrap_err().sample_iter(Alphanumeric).take(length).map(char::from).collect()
+}
+
+fn replace(text: &str, old: &str, new: &str) -> Result<String, String> {
+    if text.matches(old).count().saturating_mul(new.len()) > MAX_BYTES {
+        return Err("the username_template makes too long a text with replace".to_owned());
+    }
+    Ok(text.replace(old, new))
 }
 
 fn truncate(text: &str, length: usize) -> String {

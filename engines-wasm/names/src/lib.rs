@@ -86,6 +86,15 @@ mod tests {
     }
 
     #[test]
+    fn texts_do_not_multiply() {
+        let ten = "0123456789";
+        let chain = format!("{{{{ .Role{} }}}}", format!(r#" | replace "" "{ten}""#).repeat(20));
+        assert!(render(&chain).is_err_and(|e| e.contains("too long")));
+        assert!(render(&format!(r#"{{{{ .Role | replace "p" "{ten}" }}}}"#)).is_ok());
+        assert!(render(&format!(r#"{{{{ print "{}" | truncate 3 }}}}"#, "x".repeat(5_000))).is_err());
+    }
+
+    #[test]
     fn nests_only_so_deep() {
         let deep = format!("{}x{}", "{{ if .Role }}".repeat(100), "{{ end }}".repeat(100));
         assert!(Template::parse(&deep).is_err());

@@ -16,7 +16,9 @@ pub fn parse(text: &str) -> Option<i64> {
         None => (1, text.strip_prefix('+').unwrap_or(text)),
     };
     let seconds = match rest.strip_suffix('d') {
-        Some(days) => days.parse::<u32>().ok().map(|days| i64::from(days) * 86_400)?,
+        // A sign of its own is no digit.
+        Some(days) if days.bytes().all(|b| b.is_ascii_digit()) => i64::from(days.parse::<u32>().ok()?) * 86_400,
+        Some(_) => return None,
         None => i64::try_from(nanoseconds(rest)? / 1_000_000_000).ok()?,
     };
     Some(sign * seconds)
@@ -26,6 +28,9 @@ pub fn parse(text: &str) -> Option<i64> {
 fn nanoseconds(mut text: &str) -> Option<u128> {
     let number_of = |c: char| c.is_ascii_digit() || c == '.';
     let mut total = 0_u128;
+    if text.is_empty() {
+        return None;
+    }
     while !text.is_empty() {
         let (number, rest) = text.split_at(text.find(|c| !number_of(c))?);
         let (unit, rest) = rest.split_at(rest.find(number_of).unwrap_or(rest.len()));
@@ -90,7 +95,22 @@ mod tests {
         ] {
             assert_eq!(parse(text), Some(seconds), "{text:?}");
         }
-        for text in ["soon", "1w", "1d12h", "1.5d", "1.5", "m", ".s", "1..5s", "5 m", "999999999999999999999h"] {
+        for text in [
+            "soon",
+            "1w",
+            "1d12h",
+            "1.5d",
+            "1.5",
+            "m",
+            ".s",
+            "1..5s",
+            "5 m",
+            "-",
+            "+",
+            "-+5d",
+            "d",
+            "999999999999999999999h",
+        ] {
             assert_eq!(parse(text), None, "{text:?}");
         }
     }

@@ -25,6 +25,7 @@ struct Rule {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PasswordPolicy {
     length: usize,
+    /// Those that ask for a character at least.
     rules: Vec<Rule>,
     /// All characters of all rules, sorted, each once.
     alphabet: Vec<char>,
@@ -50,8 +51,9 @@ impl Default for PasswordPolicy {
 }
 
 impl PasswordPolicy {
-    fn new(length: usize, rules: Vec<Rule>) -> Self {
+    fn new(length: usize, mut rules: Vec<Rule>) -> Self {
         let alphabet = sorted(rules.iter().flat_map(|rule| rule.charset.iter().copied()));
+        rules.retain(|rule| rule.min_chars > 0);
         Self { length, rules, alphabet }
     }
 
@@ -106,9 +108,10 @@ impl PasswordPolicy {
     }
 
     fn admits(&self, chars: &[char]) -> bool {
+        // Looks at no more characters than each rule needs: the rules are many at worst, and so are the attempts.
         self.rules.iter().all(|rule| {
-            rule.min_chars == 0
-                || chars.iter().filter(|c| rule.charset.binary_search(c).is_ok()).count() >= rule.min_chars
+            let meets = chars.iter().filter(|c| rule.charset.binary_search(c).is_ok());
+            meets.take(rule.min_chars).count() == rule.min_chars
         })
     }
 }
@@ -250,6 +253,16 @@ rule "charset" { charset = "0123456789" min-chars = 3 }"#;
             "length = 40\nrule \"charset\" {{ charset = \"{letters}\" }}\nrule \"charset\" {{ charset = \"!\" min-chars = 40 }}"
         );
         assert_eq!(PasswordPolicy::parse(&text)?.generate(), Err(PasswordError::Improbable));
+        Ok(())
+    }
+
+    #[test]
+    fn rules_that_ask_for_nothing_cost_nothing() -> Result<(), HclError> {
+        let idle = "rule \"charset\" { charset = \"abc\" }\n".repeat(10_000);
+        let policy =
+            PasswordPolicy::parse(&format!("length = 8\n{idle}rule \"charset\" {{ charset = \"1\" min-chars = 2 }}"))?;
+        assert_eq!(policy.rules.len(), 1);
+        assert_eq!(policy.alphabet, ['1', 'a', 'b', 'c']);
         Ok(())
     }
 

@@ -35,7 +35,7 @@ pub(crate) async fn read(headers: &HeaderMap, body: Body, limits: &Limits) -> Re
     let first = bytes.iter().copied().find(|b| !b.is_ascii_whitespace());
     let Some(first) = first else { return Ok(Fields::default()) };
     if is_form(headers) && !matches!(first, b'{' | b'[') {
-        return Ok(Fields { data: form(&bytes), present: true });
+        return Ok(Fields { data: form(&bytes, limits.json_values)?, present: true });
     }
     Ok(Fields { data: json(&bytes, limits.json_values)?, present: true })
 }
@@ -60,7 +60,11 @@ pub(crate) fn media_type(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// A form: texts, repeated keys joined by commas.
-fn form(bytes: &[u8]) -> Map<String, Value> {
+fn form(bytes: &[u8], most_values: usize) -> Result<Map<String, Value>> {
+    let pairs = 1 + bytes.iter().filter(|b| **b == b'&').count();
+    if pairs > most_values {
+        return Err(Error::invalid(format!("the request body holds more than {most_values} values")));
+    }
     let mut data = Map::new();
     for (key, value) in form_urlencoded::parse(bytes) {
         match data.get_mut(key.as_ref()) {
@@ -73,7 +77,7 @@ fn form(bytes: &[u8]) -> Map<String, Value> {
             }
         }
     }
-    data
+    Ok(data)
 }
 
 /// A JSON object. `null` is no parameters: what some clients send for a write without any.
@@ -158,7 +162,14 @@ mod tests {
 
     #[test]
     fn forms_are_texts() {
-        let data = form(b"policies=a&ttl=5m&meta=x%3Dy&policies=b+c");
+        let data = form(b"policies=a&ttl=5m&meta=x%3Dy&policies=b+c", 4).unwrap();
         assert_eq!(Value::Object(data), value!({"policies": "a,b c", "ttl": "5m", "meta": "x=y"}));
+    }
+
+    #[test]
+    fn forms_are_bounded_as_json_is() {
+        let wide = "a&".repeat(1000);
+        assert!(form(wide.as_bytes(), 1000).unwrap_err().messages[0].contains("more than 1000"));
+        assert!(form(&wide.as_bytes()[..1999], 1000).is_ok());
     }
 }

@@ -72,17 +72,15 @@ fn scaled(number: &str, nanos: u64) -> Option<u128> {
     if (whole.is_empty() && fraction.is_empty()) || fraction.contains('.') {
         return None;
     }
-    let mut total = if whole.is_empty() { 0 } else { whole.parse::<u128>().ok()?.checked_mul(nanos.into())? };
-    let mut scale = u128::from(nanos);
-    let mut rest = 0u128;
+    let nanos = u128::from(nanos);
+    let total = if whole.is_empty() { 0 } else { whole.parse::<u128>().ok()?.checked_mul(nanos)? };
+    // Eighteen digits of an hour stay below 2^128, and what follows them is no nanosecond.
+    let (mut part, mut scale) = (0u128, 1u128);
     for digit in fraction.bytes().take(18) {
-        rest = rest * 10 + u128::from(digit - b'0') * u128::from(nanos);
+        part = part * 10 + u128::from(digit - b'0');
         scale *= 10;
     }
-    if rest > 0 {
-        total += rest * u128::from(nanos) / scale;
-    }
-    Some(total)
+    total.checked_add(part * nanos / scale)
 }
 
 /// Go's `time.Duration.String` of whole seconds: `0s`, `45s`, `1m30s`, `1h0m0s`.
@@ -128,13 +126,30 @@ mod tests {
             ("768h", 2_764_800),
             ("0.5m", 30),
             ("+5s", 5),
+            ("0.999999999999999999h", 3599),
+            ("1.9999999999999999999999999999999999999999h", 7199),
         ] {
             assert_eq!(parse_text(text), Ok(want), "{text}");
         }
-        for text in ["1d12h", "1.5d", "ten", "5 m", "1w", "1", "h", "1.h.", ".", "d", "99999999999999999999h"] {
-            if text != "1" {
-                assert!(parse_text(text).is_err(), "{text}");
-            }
+        let huge = format!("{}.9h", u128::MAX / u128::from(HOUR));
+        for text in [
+            "1d12h",
+            "1.5d",
+            "ten",
+            "5 m",
+            "1w",
+            "h",
+            "1.h.",
+            ".",
+            "d",
+            "-",
+            "+",
+            "-+5d",
+            "--5s",
+            "99999999999999999999h",
+            &huge,
+        ] {
+            assert!(parse_text(text).is_err(), "{text}");
         }
         assert!(parse(&serde_json::json!(1.5)).is_err());
         assert_eq!(parse(&serde_json::json!(90)), Ok(90));

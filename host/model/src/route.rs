@@ -148,18 +148,28 @@ impl Pattern {
         let folder = text.ends_with('/');
         let body = text.strip_suffix('/').unwrap_or(text);
         let mut segments = Vec::new();
+        let mut params: Vec<&str> = Vec::new();
         for (i, part) in body.split('/').enumerate() {
             if matches!(segments.last(), Some(Segment::Rest(_))) {
                 return Err(format!("{text}: nothing may follow the rest"));
             }
             match part.strip_prefix('{').and_then(|p| p.strip_suffix('}')) {
-                Some(param) => segments.push(match param.strip_suffix('*') {
-                    Some(rest) => Segment::Rest(rest.to_owned()),
-                    None => {
-                        let at = param.ends_with('@');
-                        Segment::Name { param: param.trim_end_matches('@').to_owned(), at }
+                Some(inside) => {
+                    let (param, rest, at) = match (inside.strip_suffix('*'), inside.strip_suffix('@')) {
+                        (Some(param), _) => (param, true, false),
+                        (None, Some(param)) => (param, false, true),
+                        (None, None) => (inside, false, false),
+                    };
+                    if param.is_empty() || !param.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
+                        return Err(format!("{text}: {param:?} is no name of a parameter"));
                     }
-                }),
+                    if params.contains(&param) {
+                        return Err(format!("{text}: the parameter {param} twice"));
+                    }
+                    params.push(param);
+                    let param = param.to_owned();
+                    segments.push(if rest { Segment::Rest(param) } else { Segment::Name { param, at } });
+                }
                 None if part.contains(['{', '}']) => return Err(format!("{text}: a parameter is a whole segment")),
                 None if part.is_empty() && i == 0 && body.is_empty() => {}
                 None if part.is_empty() => return Err(format!("{text}: an empty segment")),
@@ -172,6 +182,14 @@ impl Pattern {
     /// As it was written.
     pub fn as_str(&self) -> &str {
         &self.text
+    }
+
+    /// The names of what it captures, in order.
+    pub fn params(&self) -> impl Iterator<Item = &str> {
+        self.segments.iter().filter_map(|segment| match segment {
+            Segment::Literal(_) => None,
+            Segment::Name { param, .. } | Segment::Rest(param) => Some(param.as_str()),
+        })
     }
 
     /// What the path gives for each parameter, if it matches.
@@ -247,7 +265,7 @@ mod tests {
 
     #[test]
     fn refuses_bad_templates() {
-        for bad in ["a//b", "{x*}/b", "a{b}"] {
+        for bad in ["a//b", "{x*}/b", "a{b}", "{}", "{*}", "{a@*}", "{a@@}", "{{a}}", "{a b}", "{a}/{a}", "{a}/{a*}"] {
             assert!(Pattern::parse(bad).is_err(), "{bad}");
         }
     }

@@ -54,12 +54,23 @@ impl Redactor {
         text
     }
 
-    /// One line for people: without secrets, without control characters, at most `limit` bytes.
+    /// One line for people: without secrets, without characters that end or turn a line, at most `limit` bytes.
     pub(crate) fn line(&self, text: &str, limit: usize) -> String {
-        let mut line: String = self.clean(text).trim().chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        // Once more after the blanks are in: they may be what a secret has at these places.
+        let mut line = self.clean(&blanked(self.clean(text).trim()));
         cut(&mut line, limit);
         line
     }
+}
+
+/// The text on one line, read from left to right.
+fn blanked(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() || turns(c) { ' ' } else { c }).collect()
+}
+
+/// Line and paragraph separators, invisible characters, and what changes the direction of writing (Unicode, UAX #9).
+fn turns(c: char) -> bool {
+    matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
 /// Shortens at a character boundary.
@@ -92,6 +103,7 @@ fn add_forms(secret: &str, forms: &mut Vec<Zeroizing<String>>) {
         }
     };
     add(secret.to_owned(), SHORTEST);
+    add(blanked(secret), SHORTEST_ENCODED);
     let escaped = Value::from(secret).to_string();
     add(escaped.trim_matches('"').to_owned(), SHORTEST_ENCODED);
     add(format!("{secret:?}").trim_matches('"').to_owned(), SHORTEST_ENCODED);
@@ -180,9 +192,18 @@ mod tests {
     }
 
     #[test]
+    fn other_blanks_hide_nothing() {
+        let redactor = Redactor::new([&SecretText::new("one two three"), &SecretText::new("-----\nabcdef\n-----")], []);
+        for said in ["one\ttwo\nthree", "one\u{2028}two\u{202e}three", "-----\nabcdef\n-----", "-----\rabcdef\t-----"] {
+            assert_eq!(redactor.line(&format!("so {said}."), 100), "so [redacted].", "{said:?}");
+        }
+    }
+
+    #[test]
     fn lines_are_single_and_short() {
         let redactor = Redactor::default();
         assert_eq!(redactor.line("a\nb\x1b[31m", 100), "a b [31m");
+        assert_eq!(redactor.line("a\u{2029}b\u{202e}c\u{200b}d", 100), "a b c d");
         let long = redactor.line(&"ä".repeat(100), 20);
         assert!(long.len() <= 20 && long.ends_with('…'));
     }

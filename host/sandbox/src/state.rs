@@ -90,14 +90,22 @@ pub(crate) struct Active {
     pub(crate) deadline: Instant,
     pub(crate) buffer: Buffer,
     pub(crate) slots: Vec<(String, SecretText)>,
-    /// Whether the host commits what the call puts into slots.
-    pub(crate) keeps_slots: bool,
+    pub(crate) keeps: Keeps,
     pub(crate) log_left: usize,
     /// Why an import ended the call, if one did.
     pub(crate) stop: Option<Stop>,
     /// JSON texts whose contents must not appear in messages: slots and what is carried.
     pub(crate) carried: Vec<SecretText>,
     redactor: Option<Arc<Redactor>>,
+}
+
+/// What the host commits of a call's changes: a change that it would drop ends the call instead.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Keeps {
+    #[default]
+    Nothing,
+    Storage,
+    StorageAndSlots,
 }
 
 /// Why an import ended the call.
@@ -110,6 +118,7 @@ pub(crate) enum Stop {
 }
 
 impl Active {
+    /// A call that keeps nothing.
     pub(crate) fn new(call: Call, policy: Arc<Policy>, deadline: Instant, mut carried: Vec<SecretText>) -> Self {
         carried.extend(call.backend.as_ref().and_then(|b| b.secret.clone()));
         let log_left = policy.limits.log_bytes;
@@ -119,7 +128,7 @@ impl Active {
             deadline,
             buffer: Buffer::default(),
             slots: Vec::new(),
-            keeps_slots: false,
+            keeps: Keeps::Nothing,
             log_left,
             stop: None,
             carried,

@@ -61,12 +61,8 @@ fn route(said: guest::Route, policy: &Policy) -> Result<Route, BadAnswer> {
         return Err(BadAnswer(format!("route {text}: a slash at the beginning")));
     }
     let pattern = Pattern::parse(text).map_err(BadAnswer)?;
-    let params = params(text);
-    if let Some(twice) = params.iter().enumerate().find(|(i, p)| params.iter().take(*i).any(|o| o == *p)) {
-        return Err(BadAnswer(format!("route {text}: the parameter {} twice", twice.1)));
-    }
     if let Some(backend) = &said.backend {
-        check_backend(backend, &params).map_err(|e| BadAnswer(format!("route {text}: {e}")))?;
+        check_backend(backend, &pattern).map_err(|e| BadAnswer(format!("route {text}: {e}")))?;
         if !policy.has_network() {
             return Err(BadAnswer(format!("route {text}: a backend, which its policy does not allow")));
         }
@@ -90,20 +86,11 @@ fn route(said: guest::Route, policy: &Policy) -> Result<Route, BadAnswer> {
     })
 }
 
-/// The names that a pattern captures.
-fn params(pattern: &str) -> Vec<&str> {
-    pattern
-        .split('/')
-        .filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'))
-        .map(|param| param.trim_end_matches(['*', '@']))
-        .collect()
-}
-
 /// Literal text, or one whole captured parameter.
-fn check_backend(backend: &str, params: &[&str]) -> Result<(), BadAnswer> {
+fn check_backend(backend: &str, pattern: &Pattern) -> Result<(), BadAnswer> {
     check_id("backend", backend, false)?;
     match backend.strip_prefix('{').and_then(|b| b.strip_suffix('}')) {
-        Some(param) if params.contains(&param) => Ok(()),
+        Some(param) if pattern.params().any(|captured| captured == param) => Ok(()),
         Some(param) => Err(BadAnswer(format!("the backend is {{{param}}}, which its pattern does not capture"))),
         None if backend.contains(['{', '}']) => Err(BadAnswer::new("a backend with a parameter inside")),
         None => Ok(()),
@@ -209,6 +196,7 @@ mod tests {
             ("config", Some("{name}")),
             ("{a}/{a}", None),
             ("{a*}/b", None),
+            ("config/{a@*}", Some("{a@}")),
             ("/config", None),
         ] {
             assert!(description(said(pattern, backend), &database).is_err(), "{pattern} {backend:?}");

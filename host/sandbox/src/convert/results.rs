@@ -15,6 +15,8 @@ const MAX_LISTED: usize = 1025;
 const MAX_WARNINGS: usize = 64;
 /// Bytes of what a plan carries to its create.
 const MAX_CARRY: usize = 256 << 10;
+/// What JSON takes for space (RFC 8259, section 2).
+const JSON_SPACE: [char; 4] = [' ', '\t', '\n', '\r'];
 /// Statuses that an engine may choose.
 const STATUS: std::ops::RangeInclusive<u16> = 200..=499;
 /// A number of seconds that every client can read.
@@ -44,9 +46,9 @@ fn reply(reply: wit::Reply, max_bytes: usize, redactor: &Redactor) -> Result<mod
     }
     let data = match reply.body {
         wit::Body::None => None,
-        wit::Body::Data(data) if data.trim() == "null" => Some(data),
         wit::Body::Data(data) => {
-            check_json(&data, max_bytes, Shape::Object)?;
+            let null = data.trim_matches(JSON_SPACE) == "null";
+            check_json(&data, max_bytes, if null { Shape::Any } else { Shape::Object })?;
             Some(data)
         }
         // Nothing to list is nothing there.
@@ -83,8 +85,12 @@ fn listing_data(listing: wit::Listing, max_bytes: usize) -> Result<String, BadAn
         RawValue::from_string(info).map_err(|_| BadAnswer::new("text that is no JSON"))
     });
     let info = info.transpose()?;
-    serde_json::to_string(&Data { key_info: info.as_deref(), keys: listing.keys })
-        .map_err(|_| BadAnswer::new("a listing that cannot be written"))
+    let data = serde_json::to_string(&Data { key_info: info.as_deref(), keys: listing.keys })
+        .map_err(|_| BadAnswer::new("a listing that cannot be written"))?;
+    if data.len() > max_bytes {
+        return Err(BadAnswer(format!("a listing of more than {max_bytes} bytes")));
+    }
+    Ok(data)
 }
 
 fn plan(plan: wit::Plan) -> Result<model::Plan, BadAnswer> {
@@ -240,6 +246,9 @@ mod tests {
             listing(vec![String::new(); 10_001]),
             listing(vec!["x".repeat(1026)]),
             listing(vec![String::new()]),
+            listing(vec!["x".repeat(100); 11]),
+            a_reply(wit::Body::Data("null".to_owned() + &" ".repeat(1000))),
+            a_reply(wit::Body::Data("\u{2003}null".to_owned())),
             wit::Outcome::Reply(status),
             wit::Outcome::Reply(chatty),
             wit::Outcome::Rotate(String::new()),

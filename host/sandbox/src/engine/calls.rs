@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use cofferdam_model::engine::{
-    Call, CallError, ConnectionLimits, Done, Ended, Engine, EngineLease, EngineRequest, ExistsGate, Failure, Issued,
-    NewTarget, Outcome, Renewed,
+    Call, CallError, ConnectionLimits, Done, Ended, Engine, EngineLease, EngineRequest, ExistsGate, Failure, Handle,
+    Issued, NewTarget, Outcome, Renewed,
 };
+use cofferdam_model::mount::MountView;
 use cofferdam_model::request::Operation;
 use cofferdam_model::route::Description;
 use cofferdam_model::{Error, Result as HostResult, SecretText};
@@ -16,6 +17,7 @@ use zeroize::Zeroizing;
 use super::ComponentEngine;
 use super::run::Run;
 use crate::convert::{self, BadAnswer, Shape};
+use crate::state::Keeps;
 
 /// Runs one export on the run's instance until the deadline; an error of the guest, of the host or of the clock ends
 /// the function that uses it.
@@ -47,6 +49,27 @@ macro_rules! good {
 /// The bindings want an owned text; it is wiped after the call.
 fn json(secret: &SecretText) -> Zeroizing<String> {
     Zeroizing::new(secret.expose().to_owned())
+}
+
+impl ComponentEngine {
+    /// Whether the engine says of itself that it makes this kind, and could read this new handle of it again. The outer
+    /// error is the host's, the inner one the guest's.
+    async fn check_handle(
+        &self,
+        mount: &MountView,
+        kind: &str,
+        handle: Option<&Handle>,
+    ) -> Result<Result<(), BadAnswer>, CallError> {
+        let Some(handle) = handle else { return Ok(Ok(())) };
+        let description = self.description(&mount.options).await.map_err(|e| CallError::Host(e.into()))?;
+        let Some(kind) = description.kind(kind) else {
+            return Ok(Err(BadAnswer::new("a kind of credential that it does not describe")));
+        };
+        if !kind.reads_formats.contains(&handle.format) {
+            return Ok(Err(BadAnswer::new("a handle that it could not read again")));
+        }
+        Ok(Ok(()))
+    }
 }
 
 #[async_trait]
@@ -82,10 +105,7 @@ impl Engine for ComponentEngine {
         // Deeper than the contract says, no engine needs to be able to read.
         convert::check_json(&request.fields, usize::MAX, Shape::Object)
             .map_err(|e| Error::invalid(format!("the request's fields are {e}")))?;
-        let mut run = Run::begin(self, call, Vec::new()).await?;
-        if let Some(active) = &mut run.compartment.store.data_mut().active {
-            active.keeps_slots = true;
-        }
+        let mut run = Run::begin(self, call, Vec::new()).await?.keeps(Keeps::StorageAndSlots);
         let backend = &self.loaded.exports.backend;
         if let Some(gate) = gate {
             let asked = convert::request(request.clone());
@@ -100,36 +120,35 @@ impl Engine for ComponentEngine {
         let checked = convert::outcome(outcome, self.policy.limits.response_bytes, &run.redactor);
         let outcome = good!(run, run.checked(checked));
         if let Outcome::Issue(plan) = &outcome {
-            let description = good!(run, self.description(&mount.options).await.map_err(|e| CallError::Host(e.into())));
-            let bad = match description.kind(&plan.kind) {
-                None => Some("a plan for a kind of credential that it does not describe"),
-                Some(kind) if !kind.reads_formats.contains(&plan.handle.format) => {
-                    Some("a plan whose handle it could not read again")
-                }
-                Some(_) => None,
-            };
-            good!(run, run.checked(bad.map_or(Ok(()), |what| Err(BadAnswer::new(what)))));
+            let checked = good!(run, self.check_handle(&mount, &plan.kind, Some(&plan.handle)).await);
+            good!(run, run.checked(checked));
         }
         Ok(Done { value: outcome, changes: run.finish() })
     }
 
     async fn create(&self, call: Call, lease: EngineLease, carry: SecretText) -> Result<Done<Issued>, CallError> {
         let Some(issuer) = &self.loaded.exports.issuer else { return Err(self.unsupported()) };
-        let mut run = Run::begin(self, call, vec![carry.clone()]).await?;
+        let mount = Arc::clone(&call.mount);
+        let mut run = Run::begin(self, call, vec![carry.clone()]).await?.keeps(Keeps::Storage);
         let lease = convert::lease(lease);
         let issued = ask!(run, issuer.credentials, call_create, &lease, &json(&carry));
         let issued = good!(run, run.result(issued));
         let issued = good!(run, run.checked(convert::issued(issued, &run.redactor)));
+        let checked = good!(run, self.check_handle(&mount, &lease.kind, issued.handle.as_ref()).await);
+        good!(run, run.checked(checked));
         Ok(Done { value: issued, changes: run.finish() })
     }
 
     async fn renew(&self, call: Call, lease: EngineLease) -> Result<Done<Renewed>, CallError> {
         let Some(issuer) = &self.loaded.exports.issuer else { return Err(self.unsupported()) };
-        let mut run = Run::begin(self, call, Vec::new()).await?;
+        let mount = Arc::clone(&call.mount);
+        let mut run = Run::begin(self, call, Vec::new()).await?.keeps(Keeps::Storage);
         let lease = convert::lease(lease);
         let renewed = ask!(run, issuer.credentials, call_renew, &lease);
         let renewed = good!(run, run.result(renewed));
         let renewed = good!(run, run.checked(convert::renewed(renewed, &run.redactor)));
+        let checked = good!(run, self.check_handle(&mount, &lease.kind, renewed.handle.as_ref()).await);
+        good!(run, run.checked(checked));
         Ok(Done { value: renewed, changes: run.finish() })
     }
 
@@ -187,7 +206,7 @@ impl Engine for ComponentEngine {
     }
 
     async fn migrate(&self, call: Call, stored_format: u32) -> Result<Done<()>, CallError> {
-        let mut run = Run::begin(self, call, Vec::new()).await?;
+        let mut run = Run::begin(self, call, Vec::new()).await?.keeps(Keeps::Storage);
         let migrated = ask!(run, self.loaded.exports.lifecycle, call_migrate, stored_format);
         good!(run, run.result(migrated));
         Ok(Done { value: (), changes: run.finish() })

@@ -18,7 +18,7 @@ use crate::leash::Leash;
 use crate::net::ledger::Origin;
 use crate::permits::MountPermit;
 use crate::redact::Redactor;
-use crate::state::{Active, State, Stop};
+use crate::state::{Active, Keeps, State, Stop};
 
 /// Bytes of a guest's output in the log.
 const MAX_OUTPUT: usize = 1024;
@@ -175,6 +175,14 @@ impl<'e> Run<'e> {
             _permit: permit,
             _place: place,
         })
+    }
+
+    /// Says which of the call's changes its caller will commit.
+    pub(super) fn keeps(mut self, keeps: Keeps) -> Self {
+        if let Some(active) = &mut self.compartment.store.data_mut().active {
+            active.keeps = keeps;
+        }
+        self
     }
 
     /// The guest's answer, or why there is none.

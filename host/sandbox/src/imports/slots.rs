@@ -4,7 +4,7 @@ use cofferdam_model::SecretText;
 
 use crate::bindings::cofferdam::engine::slots::Host;
 use crate::convert;
-use crate::state::State;
+use crate::state::{Keeps, State};
 
 /// Bytes of a slot's secret.
 const MAX_SECRET: usize = 64 << 10;
@@ -24,7 +24,7 @@ impl Host for State {
         if active.call.backend.as_ref().is_none_or(|b| b.name != name) {
             return Err(active.refuse("slots: put to a slot that is not of this call's backend"));
         }
-        if !active.keeps_slots {
+        if active.keeps != Keeps::StorageAndSlots {
             return Err(active.refuse("slots: put in a call that is no request"));
         }
         let secret = SecretText::new(secret);

@@ -9,7 +9,7 @@ use cofferdam_model::view::{Entry, Read, View};
 
 pub(crate) use self::buffer::Buffer;
 use crate::bindings::cofferdam::engine::storage::{Entry as Item, Host};
-use crate::state::{Active, State};
+use crate::state::{Active, Keeps, State};
 
 const MAX_KEY: usize = 1024;
 const MAX_VALUE: usize = 1 << 20;
@@ -135,6 +135,9 @@ async fn saw_range(active: &mut Active, view: &dyn View, prefix: &str) -> wasmti
 }
 
 fn write(active: &mut Active, key: String, value: Option<Vec<u8>>) -> wasmtime::Result<()> {
+    if active.keeps == Keeps::Nothing {
+        return Err(active.refuse("storage: a write in a call whose writes nobody keeps"));
+    }
     let limit = active.policy.limits.write_bytes;
     active.buffer.write(key, value);
     if active.buffer.is_beyond(limit) {

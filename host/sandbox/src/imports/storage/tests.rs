@@ -18,7 +18,9 @@ fn state(view: &Arc<Memory>, change: impl FnOnce(&mut Limits)) -> Result<State, 
     change(&mut policy.limits);
     let mut state = State::new(border(&Table::default()), &policy.limits);
     let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
-    state.active = Some(Active::new(call(view, &[], None), Arc::new(policy), deadline, Vec::new()));
+    let mut active = Active::new(call(view, &[], None), Arc::new(policy), deadline, Vec::new());
+    active.keeps = Keeps::Storage;
+    state.active = Some(active);
     Ok(state)
 }
 
@@ -176,6 +178,19 @@ async fn volumes_are_limited() -> Outcome {
     }
     assert!(state.get("c".to_owned()).await.is_err(), "even nothing costs something");
     assert_eq!(broken_rule(&mut state), "storage: more bytes than one call may read");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_write_that_nobody_would_keep_ends_the_call() -> Outcome {
+    let mut state = state(&committed(&["a"]), |_| {})?;
+    state.active()?.keeps = Keeps::Nothing;
+    assert!(state.get("a".to_owned()).await?.is_some());
+    assert!(state.put("a".to_owned(), Vec::new()).await.is_err());
+    assert_eq!(broken_rule(&mut state), "storage: a write in a call whose writes nobody keeps");
+    assert!(state.delete("a".to_owned()).await.is_err());
+    assert_eq!(broken_rule(&mut state), "storage: a write in a call whose writes nobody keeps");
+    assert!(changes(state).writes.is_empty());
     Ok(())
 }
 
