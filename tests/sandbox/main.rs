@@ -11,6 +11,8 @@
 mod arena;
 mod cpu;
 mod describe_loop;
+mod greedy;
+mod lies;
 mod memory;
 mod network;
 mod output;
@@ -18,6 +20,7 @@ mod peek;
 mod plan;
 mod policy;
 mod reply;
+mod residue;
 mod storage;
 mod trap;
 

@@ -1,14 +1,13 @@
 //! An engine that reaches for what nobody granted. What is granted it reaches: each refusal here has its twin.
 
-use std::io::ErrorKind;
-use std::net::TcpListener;
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::thread;
-use std::time::Duration;
 
 use harness::Postgres;
 use serde_json::json;
 
-use crate::arena::arena;
+use crate::arena::{arena, names_the_culprit};
 
 /// A listener that must never be reached.
 struct Trap(TcpListener);
@@ -60,6 +59,9 @@ fn no_other_address_is() {
         "169.254.169.254:80".to_owned(),
         "[fd00:ec2::254]:80".to_owned(),
         "[64:ff9b::a9fe:a9fe]:80".to_owned(),
+        format!("[64:ff9b::7f00:1]:{port}"),
+        format!("[::127.0.0.1]:{port}"),
+        "100.100.100.200:80".to_owned(),
         "1.1.1.1:443".to_owned(),
     ] {
         assert!(!done("net-other/reach/pg/connect", &address), "{address} was reached");
@@ -136,17 +138,70 @@ fn addresses_that_say_two_things_are_refused() {
     trap.is_untouched();
 }
 
+/// A backend that the test plays itself, mounted and configured at `mount`.
+fn own_backend(mount: &str) -> (TcpListener, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    arena().mount_with_backend(mount, "network", address.port());
+    (listener, address.to_string())
+}
+
+/// The next visitor, after it said that it holds its socket.
+fn visitor(listener: &TcpListener) -> TcpStream {
+    let (mut stream, _) = listener.accept().unwrap();
+    let mut said = [0; 4];
+    stream.read_exact(&mut said).unwrap();
+    assert_eq!(&said, b"held");
+    stream
+}
+
 #[test]
 fn a_socket_ends_with_its_grant() {
-    let port = Postgres::shared().port();
-    arena().mount_with_backend("net-hold", "network", port);
-    assert!(done("net-hold/reach/pg/hold", &format!("127.0.0.1:{port}")), "the twin: a grant that stays");
-    let held = thread::scope(|scope| {
-        let attack = scope.spawn(|| done("net-hold/reach/pg/hold", &format!("127.0.0.1:{port}")));
-        // The attack holds its socket for two seconds before it uses it.
-        thread::sleep(Duration::from_millis(700));
+    let (listener, address) = own_backend("net-hold");
+    let hold = || done("net-hold/reach/pg/hold", &address);
+    thread::scope(|scope| {
+        let twin = scope.spawn(hold);
+        visitor(&listener).write_all(b"!").unwrap();
+        assert!(twin.join().unwrap(), "a grant that stays");
+        let attack = scope.spawn(hold);
+        let mut held = visitor(&listener);
         arena().api().delete("net-hold/config/pg").expect(204);
-        attack.join().unwrap()
+        // The server ends the socket: there is nobody left to take the answer.
+        assert!(matches!(held.read(&mut [0]), Ok(0) | Err(_)), "the socket survived its configuration");
+        assert!(!attack.join().unwrap(), "the call went on without its configuration");
     });
-    assert!(!held, "the socket survived its configuration");
+}
+
+#[test]
+fn a_backend_that_never_answers_holds_one_call_until_its_deadline() {
+    let (listener, address) = own_backend("net-wait");
+    thread::scope(|scope| {
+        let attack = scope.spawn(|| arena().attack("net-wait/reach/pg/hold", json!({ "address": address })));
+        let held = visitor(&listener);
+        arena().neighbour_is_well();
+        names_the_culprit(&attack.join().unwrap(), "net-wait/");
+        drop(held);
+    });
+}
+
+#[test]
+fn connections_are_counted() {
+    let (_listener, address) = own_backend("net-hoard");
+    let reply = arena().attack("net-hoard/reach/pg/hoard", json!({ "address": address }));
+    // The policy allows four.
+    assert!(!reply.is_ok() || reply.body["data"]["what"] == "4", "{}", reply.body);
+    arena().neighbour_is_well();
+}
+
+#[test]
+fn a_named_backend_is_reached_by_its_name_only_where_the_name_points() {
+    let (listener, address) = own_backend("net-named");
+    let port = listener.local_addr().unwrap().port();
+    let url = format!("postgresql://u:p@localhost:{port}/x?sslmode=disable");
+    arena().api().put("net-named/config/named", json!({ "connection_url": url })).expect(204);
+    assert!(!done("net-named/reach/named/connect", &address), "an address that was never looked up");
+    assert!(done("net-named/reach/named/connect", &format!("localhost:{port}")), "the name itself");
+    for name in ["key.localhost", "localhost.localhost", "localhost.example", "xlocalhost"] {
+        assert!(!done("net-named/reach/named/look-up", &format!("{name}:{port}")), "{name} carried something out");
+    }
 }

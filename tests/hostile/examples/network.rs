@@ -2,7 +2,6 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream, ToSocketAddrs as _, UdpSocket};
-use std::time::Duration;
 
 use hostile_guests::{Attack, Failure, Outcome, Request, Route, field, param, route, told};
 use serde_json::{Value, json};
@@ -28,8 +27,9 @@ fn attempt(how: &str, address: &str) -> Value {
         "look-up" => address.to_socket_addrs().map(|found| format!("{:?}", found.collect::<Vec<_>>())),
         "listen" => TcpListener::bind(address).and_then(|l| l.local_addr()).map(|a| a.to_string()),
         "datagram" => UdpSocket::bind("0.0.0.0:0").and_then(|s| s.send_to(b"x", address)).map(|n| n.to_string()),
-        // Keeps a socket that is allowed, and says something on it later: after the configuration is gone.
+        // Waits on a socket that is allowed: perhaps until after the configuration is gone, perhaps for ever.
         "hold" => hold(address),
+        "hoard" => hoard(address),
         _ => Err(std::io::Error::other("no such attempt")),
     };
     match outcome {
@@ -40,11 +40,22 @@ fn attempt(how: &str, address: &str) -> Value {
 
 fn hold(address: &str) -> std::io::Result<String> {
     let mut stream = TcpStream::connect(address)?;
-    std::thread::sleep(Duration::from_secs(2));
-    stream.write_all(&[0, 0, 0, 8, 4, 210, 22, 47])?;
+    stream.write_all(b"held")?;
     let mut answer = [0];
     stream.read_exact(&mut answer)?;
     Ok(format!("{answer:?}"))
+}
+
+/// As many connections as it can get; all of them must be refused for the attempt to fail.
+fn hoard(address: &str) -> std::io::Result<String> {
+    let mut held = Vec::new();
+    while held.len() < 1_000 {
+        match TcpStream::connect(address) {
+            Ok(stream) => held.push(stream),
+            Err(_) => break,
+        }
+    }
+    Ok(held.len().to_string())
 }
 
 hostile_guests::bindings::export_engine!(Network with_types_in hostile_guests::bindings);

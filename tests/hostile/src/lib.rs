@@ -54,7 +54,24 @@ pub trait Attack {
         Ok(Ended::Removed)
     }
 
-    /// The whole description.
+    /// What it says that it learnt while it made one.
+    fn learnt(intent: &Lease) -> Option<Handle> {
+        let _ = intent;
+        None
+    }
+
+    /// Ends several.
+    fn revoke_all(leases: &[Lease]) -> Vec<Result<Ended, Failure>> {
+        leases.iter().map(Self::revoke).collect()
+    }
+
+    /// The whole description, for a mount with these options.
+    fn describe_with(options: &[(String, String)]) -> Description {
+        let _ = options;
+        Self::describe()
+    }
+
+    /// An honest description.
     fn describe() -> Description {
         let mut routes = Self::routes();
         if Self::BACKENDS {
@@ -73,8 +90,8 @@ pub trait Attack {
 }
 
 impl<T: Attack> descriptor::Guest for T {
-    fn describe(_options: Vec<(String, String)>) -> Description {
-        <T as Attack>::describe()
+    fn describe(options: Vec<(String, String)>) -> Description {
+        <T as Attack>::describe_with(&options)
     }
 }
 
@@ -106,16 +123,16 @@ impl<T: Attack> credentials::Guest for T {
     fn create(intent: Lease, _carry: String) -> Result<Issued, Failure> {
         <T as Attack>::create(&intent)?;
         let data = serde_json::json!({ "username": intent.object }).to_string();
-        Ok(Issued { data, warnings: Vec::new(), handle: None })
+        Ok(Issued { data, warnings: Vec::new(), handle: <T as Attack>::learnt(&intent) })
     }
 
     fn renew(lease: Lease) -> Result<Renewed, Failure> {
         <T as Attack>::renew(&lease)?;
-        Ok(Renewed { handle: None, warnings: Vec::new() })
+        Ok(Renewed { handle: <T as Attack>::learnt(&lease), warnings: Vec::new() })
     }
 
     fn revoke(leases: Vec<Lease>) -> Vec<Result<Ended, Failure>> {
-        leases.iter().map(<T as Attack>::revoke).collect()
+        <T as Attack>::revoke_all(&leases)
     }
 }
 
