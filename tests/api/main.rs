@@ -13,6 +13,7 @@ mod connections;
 mod database;
 mod leases;
 mod races;
+mod sandbox_view;
 mod seal;
 mod store;
 mod targets;

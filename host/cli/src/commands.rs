@@ -12,6 +12,7 @@ mod mounts;
 mod operator;
 mod policy;
 mod read_write;
+mod sandbox;
 mod secrets;
 mod status;
 mod token;
@@ -30,6 +31,7 @@ const ALL: &[&[Command]] = &[
     operator::COMMANDS,
     login::COMMANDS,
     status::COMMANDS,
+    sandbox::COMMANDS,
     misc::COMMANDS,
 ];
 
@@ -43,6 +45,7 @@ pub(crate) const GROUPS: &[(&str, &str)] = &[
     ("operator", "Perform operator-specific tasks"),
     ("policy", "Interact with policies"),
     ("print", "Print runtime configuration"),
+    ("sandbox", "See what engines may do, and what they were refused"),
     ("secrets", "Interact with secrets engines"),
     ("token", "Interact with tokens"),
 ];

@@ -37,7 +37,7 @@ impl Services for HostServices {
 pub(crate) fn told(error: CallError) -> Error {
     match error {
         CallError::Failure(f) => Error::backend(f.message),
-        CallError::Fault(e) | CallError::Host(e) => e,
+        CallError::Fault(e) | CallError::Host(e) | CallError::NotStarted(e) => e,
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use cofferdam_model::engine::Catalog;
+use cofferdam_model::review::Review;
 use cofferdam_model::{Clock, Error, ErrorKind, Request, Response, Result, SecretText};
 use cofferdam_storage::Storage;
 use cofferdam_storage::port::Physical;
@@ -20,6 +21,8 @@ pub struct Parts {
     pub store: Arc<dyn Physical>,
     /// The engines.
     pub catalog: Arc<dyn Catalog>,
+    /// What may be asked of their compartments.
+    pub review: Arc<dyn Review>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// The operator's settings.
@@ -72,6 +75,7 @@ pub struct Core {
     pub(crate) store: Arc<dyn Physical>,
     pub(crate) storage: Storage,
     pub(crate) catalog: Arc<dyn Catalog>,
+    pub(crate) review: Arc<dyn Review>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) settings: Settings,
     pub(crate) on_unseal: OnUnseal,
@@ -89,6 +93,7 @@ impl Core {
             storage: Storage::new(parts.store.clone()),
             store: parts.store,
             catalog: parts.catalog,
+            review: parts.review,
             clock: parts.clock,
             settings: parts.settings,
             on_unseal: parts.on_unseal,

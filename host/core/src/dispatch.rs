@@ -15,7 +15,7 @@ use cofferdam_tokens::Token;
 
 use crate::calls::{BACKEND_DEADLINE, LOCAL_DEADLINE};
 use crate::mounts::MountEntry;
-use crate::targets::{Staged, Targets};
+use crate::targets::{Staged, Targets, Writer};
 use crate::vault::Vault;
 
 /// How often a call is run anew because what it read had changed by the time of its commit.
@@ -169,11 +169,16 @@ async fn prepare(vault: &Vault, asked: &Asked<'_>, routed: &Routed<'_>) -> Resul
     };
     let staged = match new {
         Some(new) => {
-            let written_by = format!("{} ({})", asked.token.record.display_name, asked.token.record.accessor);
+            let token = &asked.token.record;
+            let writer = Writer {
+                by: format!("{} ({})", token.display_name, token.accessor),
+                path: asked.request.path.clone(),
+                at: vault.clock.now(),
+            };
             // An empty secret says nothing: an engine may take it for "as before".
             let sent = |field: &str| routed.checked.fields.get(field).is_some_and(|v| !v.is_null() && v != "");
             let uuid = &asked.mount.uuid;
-            Some(vault.targets.stage(uuid, &backend, new, sent, asked.has_sudo(), written_by).await?)
+            Some(vault.targets.stage(uuid, &backend, new, sent, asked.has_sudo(), writer).await?)
         }
         None => None,
     };
@@ -247,7 +252,7 @@ async fn call(
 /// What the client learns of a failed `handle`.
 fn client_error(error: CallError, operation: Operation) -> Error {
     match error {
-        CallError::Fault(e) | CallError::Host(e) => e,
+        CallError::Fault(e) | CallError::Host(e) | CallError::NotStarted(e) => e,
         CallError::Failure(Failure { cause, message, .. }) => match cause {
             Cause::Missing if matches!(operation, Operation::Read | Operation::List) && message.is_empty() => {
                 Error::not_found()

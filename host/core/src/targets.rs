@@ -6,7 +6,7 @@
 
 use cofferdam_model::engine::{BackendAccess, ConnectionLimits, Grant, GrantOrigin, NewTarget, Protocol, Target};
 use cofferdam_model::view::Version;
-use cofferdam_model::{Error, Result, SecretText};
+use cofferdam_model::{Error, Result, SecretText, Timestamp};
 use cofferdam_storage::Storage;
 use cofferdam_storage::port::{Batch, Check, LeaseFilter, Op, Outcome};
 use serde::{Deserialize, Serialize};
@@ -22,6 +22,38 @@ pub(crate) struct Current {
     pub(crate) written_by: String,
     /// False once the configuration was deleted: nothing new is made on it.
     pub(crate) live: bool,
+    /// How it came about; empty in rows that were written before this was kept.
+    #[serde(default)]
+    pub(crate) written: Written,
+}
+
+/// How a target came about.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Written {
+    /// When; zero: not known.
+    pub(crate) at: Timestamp,
+    /// The path of the write.
+    pub(crate) path: String,
+    /// The field that named the address.
+    pub(crate) field: String,
+}
+
+/// Who writes a configuration, and how.
+pub(crate) struct Writer {
+    /// Display name and accessor of the token.
+    pub(crate) by: String,
+    /// The path of the write.
+    pub(crate) path: String,
+    /// Now.
+    pub(crate) at: Timestamp,
+}
+
+/// A target of a mount, for reviewers.
+pub(crate) struct Known {
+    pub(crate) backend: String,
+    pub(crate) target: Target,
+    /// None: not the current one; leases still need it.
+    pub(crate) current: Option<Current>,
 }
 
 /// A change of a backend's address that waits for the call that checks it.
@@ -130,7 +162,7 @@ impl Targets {
         new: NewTarget,
         sent: impl Fn(&str) -> bool,
         sudo: bool,
-        written_by: String,
+        writer: Writer,
     ) -> Result<Staged> {
         let found = self.read::<Current>(mount, &current_key(backend)).await?;
         let version = found.as_ref().map_or(0, |(_, version)| *version);
@@ -150,6 +182,7 @@ impl Targets {
                 return Ok(Staged { current: old.clone(), version, replaces: None, is_new: false });
             }
         }
+        let written = Written { at: writer.at, path: writer.path, field: new.field };
         let replaces = old.as_ref().map(|o| o.target.generation);
         let target = Target {
             generation: replaces.map_or(1, |g| g + 1),
@@ -158,7 +191,8 @@ impl Targets {
             location: new.location,
             endpoints: new.endpoints,
         };
-        Ok(Staged { current: Current { target, written_by, live: true }, version, replaces, is_new: true })
+        let current = Current { target, written_by: writer.by, live: true, written };
+        Ok(Staged { current, version, replaces, is_new: true })
     }
 
     /// What commits a staged address together with the configuration that named it, if no other one came in between.
@@ -250,6 +284,19 @@ impl Targets {
             Some((backend.to_owned(), generation.parse().ok()?))
         });
         Ok(named.collect())
+    }
+
+    /// Every target of a mount, sorted by backend and generation.
+    pub(crate) async fn all(&self, mount: &str) -> Result<Vec<Known>> {
+        let mut known = Vec::new();
+        for (backend, generation) in self.generations(mount).await? {
+            let Some(target) = self.generation(mount, &backend, generation).await? else { continue };
+            let current = self.current(mount, &backend).await?;
+            let current = current.filter(|c| c.live && c.target.generation == generation);
+            known.push(Known { backend, target, current });
+        }
+        known.sort_by(|a, b| (&a.backend, a.target.generation).cmp(&(&b.backend, b.target.generation)));
+        Ok(known)
     }
 
     /// Whether another generation of the backend still needs the root secret of this address.

@@ -163,7 +163,11 @@ impl Ledger {
             Err(error) => error,
         };
         // The engine's own word for it is needed: the host's trouble may have ended a call that had begun its work.
-        let untouched = matches!(&error, CallError::Failure(f) if f.untouched);
+        let untouched = match &error {
+            CallError::NotStarted(_) => true,
+            CallError::Failure(f) => f.untouched,
+            CallError::Fault(_) | CallError::Host(_) => false,
+        };
         let recorded = if untouched { self.forget(&lease).await } else { self.take_back(&lease).await };
         if let Err(trouble) = recorded {
             // The row is still pending, and pending rows fall due by themselves.
@@ -293,7 +297,7 @@ fn refused(why: &Conflict, lease: &Lease) -> Error {
 pub(crate) fn client_error(error: CallError) -> Error {
     use cofferdam_model::ErrorKind;
     match error {
-        CallError::Fault(e) | CallError::Host(e) => e,
+        CallError::Fault(e) | CallError::Host(e) | CallError::NotStarted(e) => e,
         CallError::Failure(f) => Error::new(
             match f.cause {
                 Cause::Invalid | Cause::Unsupported => ErrorKind::Invalid,

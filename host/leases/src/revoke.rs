@@ -181,7 +181,7 @@ impl Ledger {
                 let until = self.breakers.trip(key, now);
                 later(until.seconds_since(now).max(backoff()), e.messages.join("; "), 1)
             }
-            Err(CallError::Host(e)) => later(backoff(), e.messages.join("; "), 1),
+            Err(CallError::Host(e) | CallError::NotStarted(e)) => later(backoff(), e.messages.join("; "), 1),
         }
     }
 

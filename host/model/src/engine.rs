@@ -481,6 +481,8 @@ pub enum CallError {
     /// The host's own trouble, or a gate that said no. Nothing of the call is committed; what it did in a backend before
     /// is unknown, as with a fault.
     Host(Error),
+    /// The call never reached the engine: nothing was free for it in time. Certainly nothing was done.
+    NotStarted(Error),
 }
 
 impl From<Error> for CallError {

@@ -9,6 +9,7 @@ pub mod ids;
 pub mod mount;
 pub mod request;
 pub mod response;
+pub mod review;
 pub mod route;
 pub mod secret;
 pub mod view;

@@ -30,10 +30,32 @@ pub struct BuiltinCatalog {
     engines: BTreeMap<&'static str, Entry>,
 }
 
-struct Entry {
+/// One engine of a catalogue.
+pub(crate) struct Entry {
     component: &'static [u8],
     policy: Policy,
+    /// Where the policy was read from.
+    origin: String,
     engine: OnceCell<Arc<ComponentEngine>>,
+}
+
+impl Entry {
+    pub(crate) fn component(&self) -> &'static [u8] {
+        self.component
+    }
+
+    pub(crate) fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    pub(crate) fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// The engine, if it was used before.
+    pub(crate) fn loaded(&self) -> Option<&ComponentEngine> {
+        self.engine.get().map(Arc::as_ref)
+    }
 }
 
 impl BuiltinCatalog {
@@ -42,20 +64,33 @@ impl BuiltinCatalog {
     /// # Errors
     /// [`SandboxError::Policy`], [`SandboxError::Duplicate`].
     pub fn new(sandbox: Arc<Sandbox>, builtins: Vec<Builtin>) -> Result<Self, SandboxError> {
-        let mut engines = BTreeMap::new();
+        let mut catalog = Self { sandbox, engines: BTreeMap::new() };
+        catalog.add(builtins, "built in")?;
+        Ok(catalog)
+    }
+
+    /// Adds engines; `origin` tells reviewers where their policies were read from.
+    ///
+    /// # Errors
+    /// As [`BuiltinCatalog::new`].
+    pub fn add(&mut self, builtins: Vec<Builtin>, origin: &str) -> Result<(), SandboxError> {
         for builtin in builtins {
             let policy = Policy::parse(builtin.kind, builtin.policy)?;
-            let entry = Entry { component: builtin.component, policy, engine: OnceCell::new() };
-            if engines.insert(builtin.kind, entry).is_some() {
+            let (component, origin) = (builtin.component, format!("{}.toml, {origin}", builtin.kind));
+            let entry = Entry { component, policy, origin, engine: OnceCell::new() };
+            if self.engines.insert(builtin.kind, entry).is_some() {
                 return Err(SandboxError::Duplicate(builtin.kind.to_owned()));
             }
         }
-        Ok(Self { sandbox, engines })
+        Ok(())
     }
 
-    /// The policy of an engine, for reviewers.
-    pub fn policy(&self, kind: &str) -> Option<&Policy> {
-        self.engines.get(kind).map(|entry| &entry.policy)
+    pub(crate) fn entry(&self, kind: &str) -> Option<&Entry> {
+        self.engines.get(kind)
+    }
+
+    pub(crate) fn sandbox(&self) -> &Sandbox {
+        &self.sandbox
     }
 }
 

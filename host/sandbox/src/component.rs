@@ -20,6 +20,8 @@ const PAGE: u64 = 65_536;
 pub(crate) struct Loaded {
     /// Hex SHA-256.
     pub(crate) digest: String,
+    /// With their versions, sorted.
+    pub(crate) imports: Vec<String>,
     pub(crate) pre: InstancePre<State>,
     pub(crate) exports: Exports,
 }
@@ -49,7 +51,10 @@ pub(crate) fn load(
     let refuse = |reason: String| SandboxError::Component { engine: policy.engine.clone(), reason };
     let (digest, pre) = prepare(linker, cache, policy, bytes)?;
     let exports = Exports::find(&pre, policy.world).map_err(|e| refuse(format!("{e:#}")))?;
-    Ok(Loaded { digest, pre, exports })
+    let component = pre.component().component_type();
+    let mut imports: Vec<String> = component.imports(linker.engine()).map(|(name, _)| name.to_owned()).collect();
+    imports.sort();
+    Ok(Loaded { digest, imports, pre, exports })
 }
 
 /// All of loading but for the exports.

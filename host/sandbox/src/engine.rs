@@ -43,6 +43,11 @@ impl ComponentEngine {
         Ok(Self { sandbox, policy: Arc::new(policy), loaded, digest, descriptions: Mutex::default() })
     }
 
+    /// The component, ready to be instantiated.
+    pub(crate) fn loaded(&self) -> &Loaded {
+        &self.loaded
+    }
+
     /// The description for these options, asked of an instance of its own in which every import traps.
     async fn description(&self, options: &[(String, String)]) -> Result<Arc<Description>, SandboxError> {
         let known = self.descriptions.lock().unwrap_or_else(PoisonError::into_inner).get(options).cloned();

@@ -1,6 +1,7 @@
 //! Faults: calls that ended without an answer, and what is said about them.
 
 use cofferdam_model::engine::CallError;
+use cofferdam_model::review::FaultKind;
 use cofferdam_model::{Error, ErrorKind};
 use wasmtime::Trap;
 
@@ -43,6 +44,20 @@ impl std::fmt::Display for Fault {
 }
 
 impl Fault {
+    /// As what it is counted.
+    pub(crate) fn kind(&self) -> FaultKind {
+        match self {
+            Self::Deadline => FaultKind::Deadline,
+            Self::Withdrawn => FaultKind::Withdrawn,
+            Self::Cpu => FaultKind::Cpu,
+            Self::Memory(_) => FaultKind::Memory,
+            Self::Rule(_) => FaultKind::Rule,
+            Self::Trap(_) => FaultKind::Trap,
+            Self::Answer(_) => FaultKind::Answer,
+            Self::Start(_) => FaultKind::Start,
+        }
+    }
+
     /// The error for the caller; `output` is one redacted line for the log. Names engine and mount, as operators must know whom to look at.
     pub(crate) fn into_error(self, engine: &str, mount: &str, output: &str) -> CallError {
         let message = format!("engine {engine} at {mount}: {self}");

@@ -216,6 +216,15 @@ impl Kept {
         oldest.is_some()
     }
 
+    /// How many there are, by mount.
+    pub(crate) fn by_mount(&self) -> Vec<(String, u64)> {
+        let mut counts = std::collections::BTreeMap::<String, u64>::new();
+        for idle in self.lock().iter() {
+            *counts.entry(idle.key.mount.clone()).or_default() += 1;
+        }
+        counts.into_iter().collect()
+    }
+
     fn take_if(&self, mut condition: impl FnMut(&Idle) -> bool) -> Vec<Compartment> {
         let mut idle = self.lock();
         let (gone, stay): (VecDeque<Idle>, VecDeque<Idle>) = idle.drain(..).partition(|i| condition(i));

@@ -32,15 +32,16 @@ mod output;
 mod permits;
 mod policy;
 mod redact;
+mod review;
 mod runtime;
 mod sandbox;
 mod state;
 mod target;
 
 pub use catalog::{Builtin, BuiltinCatalog};
+pub use cofferdam_model::review::{Counts, Denial, Report};
 pub use connections::ConnectionRule;
 pub use error::SandboxError;
-pub use net::ledger::{Counts, Denial, Report};
 pub use policy::{DefaultRule, Expect, Limits, ParameterRule, Policy, TargetRule, World};
 pub use sandbox::{Sandbox, SandboxConfig};
 pub use target::{Grammar, Word};

@@ -1,11 +1,14 @@
 //! Who may run now: slots of the pool, permits of each mount, and a reserve for revocation.
 
+mod shares;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use cofferdam_model::engine::Lane;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use self::shares::{Share, Shares};
 use crate::policy::Limits;
 
 /// Beyond this many mounts, those without a running call are forgotten.
@@ -22,8 +25,11 @@ pub(crate) struct Slot {
 
 /// The right of a mount to run one more call.
 #[derive(Debug)]
-pub(crate) struct MountPermit {
-    _permit: OwnedSemaphorePermit,
+pub(crate) enum MountPermit {
+    /// A client waits for it.
+    Serve { _share: Share },
+    /// It revokes.
+    Revoke { _permit: OwnedSemaphorePermit },
 }
 
 /// All permits of a server.
@@ -31,48 +37,49 @@ pub(crate) struct Permits {
     serve: Arc<Semaphore>,
     reserve: Arc<Semaphore>,
     describe: Arc<Semaphore>,
-    most_per_mount: usize,
-    mounts: Mutex<HashMap<String, Arc<Lanes>>>,
-}
-
-struct Lanes {
-    serve: Arc<Semaphore>,
-    revoke: Arc<Semaphore>,
+    common: usize,
+    reserved: usize,
+    shares: Arc<Shares>,
+    /// Of each mount, for revocations.
+    revoking: Mutex<HashMap<String, Arc<Semaphore>>>,
 }
 
 impl Permits {
-    /// Divides a pool. An eighth of it, at least one slot, is for revocations alone; no mount may take more than half of
-    /// the rest.
+    /// Divides a pool. An eighth of it, at least one slot, is for revocations alone; the rest is common, and the mounts
+    /// share it.
     pub(crate) fn new(pool_size: u32) -> Self {
         let pool = (pool_size as usize).max(2);
-        let reserve = (pool / 8).max(1);
-        let serve = pool - reserve;
+        let reserved = (pool / 8).max(1);
+        let common = pool - reserved;
         Self {
-            serve: Arc::new(Semaphore::new(serve)),
-            reserve: Arc::new(Semaphore::new(reserve)),
+            serve: Arc::new(Semaphore::new(common)),
+            reserve: Arc::new(Semaphore::new(reserved)),
             describe: Arc::new(Semaphore::new(DESCRIBERS as usize)),
-            most_per_mount: (serve / 2).max(1),
-            mounts: Mutex::default(),
+            common,
+            reserved,
+            shares: Shares::new(common),
+            revoking: Mutex::default(),
         }
     }
 
     /// Waits for one of the mount's permits.
     pub(crate) async fn mount(&self, uuid: &str, lane: Lane, limits: &Limits) -> Option<MountPermit> {
-        let lanes = self.lanes(uuid, limits);
-        let semaphore = match lane {
-            Lane::Serve => Arc::clone(&lanes.serve),
-            Lane::Revoke => Arc::clone(&lanes.revoke),
-        };
-        // Closed semaphores do not occur; were one closed, the call would end as one that waited in vain.
-        semaphore.acquire_owned().await.ok().map(|permit| MountPermit { _permit: permit })
+        match lane {
+            Lane::Serve => self.shares.take(uuid, limits.permits).await.map(|_share| MountPermit::Serve { _share }),
+            // Closed semaphores do not occur; were one closed, the call would end as one that waited in vain.
+            Lane::Revoke => {
+                let permit = self.revoking(uuid, limits).acquire_owned().await.ok();
+                permit.map(|_permit| MountPermit::Revoke { _permit })
+            }
+        }
     }
 
     /// A slot without waiting.
     pub(crate) fn try_slot(&self, lane: Lane) -> Option<Slot> {
-        let serve = Arc::clone(&self.serve).try_acquire_owned();
+        let serve = || Arc::clone(&self.serve).try_acquire_owned();
         let permit = match lane {
-            Lane::Serve => serve,
-            Lane::Revoke => serve.or_else(|_| Arc::clone(&self.reserve).try_acquire_owned()),
+            Lane::Serve => serve(),
+            Lane::Revoke => Arc::clone(&self.reserve).try_acquire_owned().or_else(|_| serve()),
         };
         permit.ok().map(|permit| Slot { _permit: permit })
     }
@@ -84,8 +91,9 @@ impl Permits {
             Lane::Serve => serve.await,
             Lane::Revoke => {
                 tokio::select! {
-                    permit = serve => permit,
+                    biased;
                     permit = Arc::clone(&self.reserve).acquire_owned() => permit,
+                    permit = serve => permit,
                 }
             }
         };
@@ -97,25 +105,25 @@ impl Permits {
         Arc::clone(&self.describe).acquire_owned().await.ok().map(|permit| Slot { _permit: permit })
     }
 
-    fn lanes(&self, uuid: &str, limits: &Limits) -> Arc<Lanes> {
-        let mut mounts = self.mounts.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(lanes) = mounts.get(uuid) {
-            return Arc::clone(lanes);
+    /// Slots in all and taken ones: common, and reserved for revocations.
+    pub(crate) fn slots(&self) -> [(usize, usize); 2] {
+        [(self.common, &self.serve), (self.reserved, &self.reserve)]
+            .map(|(all, semaphore)| (all, all.saturating_sub(semaphore.available_permits())))
+    }
+
+    fn revoking(&self, uuid: &str, limits: &Limits) -> Arc<Semaphore> {
+        let mut mounts = self.revoking.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(permits) = mounts.get(uuid) {
+            return Arc::clone(permits);
         }
         if mounts.len() >= REMEMBERED {
-            // Whoever waits or runs holds a clone of the semaphores.
-            mounts.retain(|_, lanes| {
-                Arc::strong_count(lanes) > 1
-                    || Arc::strong_count(&lanes.serve) > 1
-                    || Arc::strong_count(&lanes.revoke) > 1
-            });
+            // Whoever waits or runs holds a clone.
+            mounts.retain(|_, permits| Arc::strong_count(permits) > 1);
         }
-        let lanes = Arc::new(Lanes {
-            serve: Arc::new(Semaphore::new(limits.permits.clamp(1, self.most_per_mount))),
-            revoke: Arc::new(Semaphore::new(limits.revoke_permits.clamp(1, self.most_per_mount))),
-        });
-        mounts.insert(uuid.to_owned(), Arc::clone(&lanes));
-        lanes
+        let most = (self.common / 2).max(1);
+        let permits = Arc::new(Semaphore::new(limits.revoke_permits.clamp(1, most)));
+        mounts.insert(uuid.to_owned(), Arc::clone(&permits));
+        permits
     }
 }
 
@@ -132,11 +140,22 @@ mod tests {
         let limits = Limits { permits: 100, ..limits() };
         let taken: Vec<_> =
             std::iter::from_fn(|| permits.mount("a", Lane::Serve, &limits).now_or_never().flatten()).collect();
-        assert_eq!(taken.len(), 3);
+        assert_eq!(taken.len(), 4);
         assert!(permits.mount("b", Lane::Serve, &limits).now_or_never().is_some());
         assert!(permits.mount("a", Lane::Revoke, &limits).now_or_never().is_some(), "a hung mount can still revoke");
         drop(taken);
         assert!(permits.mount("a", Lane::Serve, &limits).now_or_never().is_some());
+    }
+
+    #[test]
+    fn two_mounts_that_hang_leave_places_for_others() {
+        let permits = Permits::new(64);
+        let limits = Limits { permits: 100, ..limits() };
+        let take = |mount: &str| permits.mount(mount, Lane::Serve, &limits).now_or_never().flatten();
+        let hung: Vec<_> = ["a", "b"].iter().flat_map(|m| std::iter::from_fn(move || take(m))).collect();
+        let slots: Vec<_> = hung.iter().map_while(|_| permits.try_slot(Lane::Serve)).collect();
+        assert_eq!(slots.len(), hung.len());
+        assert!(take("c").is_some() && permits.try_slot(Lane::Serve).is_some());
     }
 
     #[test]
@@ -155,12 +174,13 @@ mod tests {
     #[test]
     fn idle_mounts_are_forgotten_and_busy_ones_are_not() {
         let permits = Permits::new(64);
-        let limits = Limits { permits: 1, ..limits() };
-        let held = permits.mount("busy", Lane::Serve, &limits).now_or_never().flatten();
+        let limits = Limits { revoke_permits: 1, ..limits() };
+        let held = permits.mount("busy", Lane::Revoke, &limits).now_or_never().flatten();
         assert!(held.is_some());
         for i in 0..REMEMBERED + 10 {
-            assert!(permits.mount(&format!("m{i}"), Lane::Serve, &limits).now_or_never().flatten().is_some());
+            assert!(permits.mount(&format!("m{i}"), Lane::Revoke, &limits).now_or_never().flatten().is_some());
         }
-        assert!(permits.mount("busy", Lane::Serve, &limits).now_or_never().is_none());
+        assert!(permits.mount("busy", Lane::Revoke, &limits).now_or_never().is_none());
+        assert!(permits.revoking.lock().is_ok_and(|all| all.len() <= REMEMBERED));
     }
 }

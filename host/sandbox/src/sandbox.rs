@@ -14,13 +14,14 @@ use crate::instance::Kept;
 use crate::leash::Leashes;
 use crate::net::address::Shut;
 use crate::net::gate::Border;
-use crate::net::ledger::{Denial, Ledger, Report};
+use crate::net::ledger::Ledger;
 use crate::net::resolver::{Resolver, System};
 use crate::permits::{Permits, Slot};
 use crate::policy::Policy;
 use crate::state::State;
 use crate::{component, runtime};
 use cofferdam_model::engine::Lane;
+use cofferdam_model::review::{Denial, Report};
 
 /// What the server decides for all engines.
 #[derive(Debug)]
@@ -100,11 +101,13 @@ impl Sandbox {
     /// A place in the pool; an idle instance makes way for a call.
     pub(crate) async fn slot(&self, lane: Lane) -> Option<Slot> {
         drop(self.kept.expire());
-        match self.permits.try_slot(lane) {
-            Some(slot) => Some(slot),
-            None => {
-                self.kept.evict();
-                self.permits.slot(lane).await
+        loop {
+            if let Some(slot) = self.permits.try_slot(lane) {
+                return Some(slot);
+            }
+            // What goes may have had a place of the other sort.
+            if !self.kept.evict() {
+                return self.permits.slot(lane).await;
             }
         }
     }

@@ -9,6 +9,7 @@ use cofferdam_api::Handler;
 use cofferdam_core::{Core, Parts, Settings};
 #[cfg(not(feature = "failpoints"))]
 use cofferdam_model::Clock;
+use cofferdam_model::review::Review;
 use cofferdam_model::{Error, Request, Response, Result};
 use cofferdam_sandbox::{BuiltinCatalog, Sandbox, SandboxConfig, SandboxError};
 use cofferdam_storage::Sqlite;
@@ -69,16 +70,17 @@ impl Vault {
         })?;
         // From here on nothing needs to be opened below /proc/self, and no key is in memory yet.
         harden::memory();
-        let mut engines = engines::builtins();
+        let mut catalog = BuiltinCatalog::new(Arc::clone(&sandbox), engines::builtins())?;
         if let Some(path) = plugins {
             let directory = |source| WireError::Directory { path: path.to_owned(), source };
-            engines.extend(plugin_files::from_directory(path).map_err(directory)?);
+            catalog.add(plugin_files::from_directory(path).map_err(directory)?, path)?;
         }
-        let catalog = BuiltinCatalog::new(Arc::clone(&sandbox), engines)?;
+        let catalog = Arc::new(catalog);
         let unlocked = Arc::clone(&sandbox);
         let core = Core::new(Parts {
             store: Arc::clone(&store),
-            catalog: Arc::new(catalog),
+            review: Arc::clone(&catalog) as Arc<dyn Review>,
+            catalog,
             clock: clock(),
             settings,
             on_unseal: Box::new(move |key| unlocked.unlock_cache(key)),

@@ -9,6 +9,7 @@ mod mounts;
 mod passwords;
 mod policies;
 mod remount;
+mod sandbox;
 mod seal;
 mod tools;
 mod tune;
@@ -20,7 +21,7 @@ use super::{NativeRoute, Routes};
 pub(super) fn routes() -> &'static [NativeRoute] {
     static ROUTES: OnceLock<Vec<NativeRoute>> = OnceLock::new();
     ROUTES.get_or_init(|| {
-        let families: [fn(Routes) -> Routes; 10] = [
+        let families: [fn(Routes) -> Routes; 11] = [
             seal::routes,
             mounts::routes,
             remount::routes,
@@ -29,6 +30,7 @@ pub(super) fn routes() -> &'static [NativeRoute] {
             capabilities::routes,
             leases::routes,
             internal::routes,
+            sandbox::routes,
             keys::routes,
             tools::routes,
         ];

@@ -16,5 +16,6 @@ mod migration;
 mod mounts;
 mod policies;
 mod retarget;
+mod review;
 mod rotation;
 mod tokens;

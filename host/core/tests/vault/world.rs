@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 
 use crate::engines::Engines;
 use crate::model::{Hold, Model};
+use crate::review::Unseen;
 use crate::store::Store;
 
 pub(crate) use Operation::{Delete, Help, List, Read, Update};
@@ -150,6 +151,7 @@ fn core(store: &Arc<Store>, clock: &Arc<ManualClock>, model: &Arc<Model>) -> Arc
     Core::new(Parts {
         store: store.clone(),
         catalog: Arc::new(Engines::new(model)),
+        review: Arc::new(Unseen),
         clock: clock.clone(),
         settings: Settings::default(),
         on_unseal: Box::new(|_| {}),

@@ -36,6 +36,8 @@ pub(crate) enum Creates {
     Mute,
     /// Nothing is there, and nothing will be.
     Untouched,
+    /// The call never reached the engine.
+    NotStarted,
     /// The host's trouble ends the call after the object was made.
     HostTrouble,
     /// Nothing yet: the object appears when [`Backend::release`] is called.
@@ -109,6 +111,9 @@ impl Backend {
         self.steps.pass().await;
         let (object, stamp) = (lease.object.clone(), lease.stamp);
         let untouched = |message: &str| failure(Cause::Refused, message, true);
+        if how == Creates::NotStarted {
+            return Err(CallError::NotStarted(Error::unavailable("nothing was free in time")));
+        }
         if how == Creates::Untouched || self.state().objects.contains_key(&object) {
             return Err(untouched("it was not made"));
         }

@@ -20,6 +20,14 @@ async fn what_was_made_is_leased_and_what_was_not_leaves_no_row() {
 }
 
 #[tokio::test]
+async fn a_create_that_was_never_begun_leaves_no_row() {
+    let world = World::new().await;
+    assert!(world.issue("b", "refused", Creates::NotStarted).await.is_err());
+    assert!(world.objects(None).await.is_empty(), "nobody asked the backend for anything");
+    assert_eq!(world.backend.released(), 1);
+}
+
+#[tokio::test]
 async fn a_create_of_unknown_outcome_is_taken_back() {
     for how in [Creates::Mute, Creates::HostTrouble] {
         // A world of its own: a worker that runs already would race the first look at the row.

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use cofferdam_model::engine::{Call, CallError, Cause, Failure};
+use cofferdam_model::review::Counts;
 use cofferdam_model::view::Changes;
 use cofferdam_model::{Error, SecretText};
 use tokio::time::{Instant, timeout_at};
@@ -15,7 +16,7 @@ use crate::convert::{self, BadAnswer};
 use crate::fault::{self, Fault};
 use crate::instance::{Compartment, NotStarted, WarmKey};
 use crate::leash::Leash;
-use crate::net::ledger::Origin;
+use crate::net::ledger::{Origin, Present, Row};
 use crate::permits::MountPermit;
 use crate::redact::Redactor;
 use crate::state::{Active, Keeps, State, Stop};
@@ -29,10 +30,12 @@ pub(super) struct Run<'e> {
     pub(super) compartment: Compartment,
     pub(super) redactor: Arc<Redactor>,
     mount: String,
+    row: Arc<Row>,
     key: Option<WarmKey>,
     allowance: Allowance,
     mount_uuid: String,
     pub(super) limit: Limit,
+    _running: Present,
     _permit: MountPermit,
     _place: Option<Place>,
 }
@@ -74,18 +77,34 @@ impl<'e> Run<'e> {
         call: Call,
         carried: Vec<SecretText>,
     ) -> Result<Self, CallError> {
-        let limits = &engine.policy.limits;
-        let deadline = Instant::now() + call.deadline.min(limits.deadline());
-        let mount = call.mount.path.clone();
-        engine.count(&mount, |c| c.calls += 1);
+        let deadline = Instant::now() + call.deadline.min(engine.policy.limits.deadline());
+        let row = engine.row(&call.mount.path);
+        row.add(&Counts { calls: 1, ..Counts::default() });
+        let waiting = row.waits();
+        let begun = Self::admitted(engine, call, carried, deadline, &row).await;
+        drop(waiting);
+        if matches!(begun, Err(CallError::NotStarted(_))) {
+            row.add(&Counts { refused: 1, ..Counts::default() });
+        }
+        begun
+    }
+
+    async fn admitted(
+        engine: &'e ComponentEngine,
+        call: Call,
+        carried: Vec<SecretText>,
+        deadline: Instant,
+        row: &Arc<Row>,
+    ) -> Result<Self, CallError> {
+        let (limits, mount) = (&engine.policy.limits, call.mount.path.clone());
         let written = call.backend.as_ref().map(|b| b.connections).unwrap_or_default();
         let allowance = Allowance::of(written, engine.policy.connections.as_ref(), limits);
         // First, so that those who wait for one backend keep no permit from the mount's other ones.
         let place = Self::place(engine, &call, &allowance, deadline).await?;
-        let started = timeout_at(deadline, Self::start(engine, call, carried, deadline, allowance, place)).await;
+        let started = timeout_at(deadline, Self::start(engine, call, carried, deadline, allowance, place, row)).await;
         started.unwrap_or_else(|_| {
             let message = format!("engine {} at {mount}: all its instances are busy", engine.policy.engine);
-            Err(CallError::Host(Error::unavailable(message)))
+            Err(CallError::NotStarted(Error::unavailable(message)))
         })
     }
 
@@ -99,7 +118,7 @@ impl<'e> Run<'e> {
         let (Some(backend), Some(open)) = (&call.backend, allowance.open) else { return Ok(None) };
         let turn = engine.sandbox.connections.take(&call.mount.uuid, &backend.name, open);
         timeout_at(deadline, turn).await.map_err(|_| {
-            CallError::Host(Error::unavailable(format!(
+            CallError::NotStarted(Error::unavailable(format!(
                 "engine {} at {}: backend {} may have {open} connections, and all are in use",
                 engine.policy.engine, call.mount.path, backend.name
             )))
@@ -113,9 +132,10 @@ impl<'e> Run<'e> {
         deadline: Instant,
         allowance: Allowance,
         place: Option<Place>,
+        row: &Arc<Row>,
     ) -> Result<Self, CallError> {
         let (sandbox, limits) = (&engine.sandbox, &engine.policy.limits);
-        let closed = || CallError::Host(Error::unavailable("the sandbox is closed"));
+        let closed = || CallError::NotStarted(Error::unavailable("the sandbox is closed"));
         let permit = sandbox.permits.mount(&call.mount.uuid, call.lane, limits).await.ok_or_else(closed)?;
         let key = if limits.warm { WarmKey::of(&call) } else { None };
         let origin = Origin {
@@ -139,7 +159,7 @@ impl<'e> Run<'e> {
         }
         let mut compartment = match kept {
             Some(mut kept) => {
-                engine.count(&mount, |c| c.warm += 1);
+                row.add(&Counts { warm: 1, ..Counts::default() });
                 kept.renew(limits);
                 kept
             }
@@ -168,10 +188,12 @@ impl<'e> Run<'e> {
             compartment,
             redactor,
             mount,
+            row: Arc::clone(row),
             key,
             allowance,
             mount_uuid,
             limit: Limit { deadline, leash },
+            _running: row.runs(),
             _permit: permit,
             _place: place,
         })
@@ -221,7 +243,7 @@ impl<'e> Run<'e> {
     }
 
     fn failed(&self, failure: Failure) -> CallError {
-        self.engine.count(&self.mount, |c| c.failures += 1);
+        self.row.add(&Counts { failures: 1, ..Counts::default() });
         CallError::Failure(failure)
     }
 
@@ -248,7 +270,7 @@ impl<'e> Run<'e> {
     pub(super) fn refused(self, error: CallError) -> CallError {
         let sound = match &error {
             CallError::Failure(f) => !matches!(f.cause, Cause::Unreachable | Cause::Internal | Cause::Denied),
-            CallError::Fault(_) | CallError::Host(_) => false,
+            CallError::Fault(_) | CallError::Host(_) | CallError::NotStarted(_) => false,
         };
         if sound {
             self.keep();
@@ -269,12 +291,14 @@ impl<'e> Run<'e> {
 }
 
 impl ComponentEngine {
-    pub(super) fn count(&self, mount: &str, change: impl FnOnce(&mut crate::Counts)) {
-        self.sandbox.border.ledger.count(&self.policy.engine, mount, change);
+    fn row(&self, mount: &str) -> Arc<Row> {
+        self.sandbox.border.ledger.row(&self.policy.engine, mount)
     }
 
     fn fault(&self, mount: &str, fault: Fault, output: &str) -> CallError {
-        self.count(mount, |c| c.faults += 1);
+        let mut counts = Counts::default();
+        counts.faults.add(fault.kind(), 1);
+        self.row(mount).add(&counts);
         fault.into_error(&self.policy.engine, mount, output)
     }
 

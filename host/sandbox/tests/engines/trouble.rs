@@ -6,6 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use cofferdam_model::engine::{Call, CallError, Catalog as _, Engine, EngineRequest, Lane};
 use cofferdam_model::request::Operation;
+use cofferdam_model::review::FaultKind;
 use cofferdam_model::view::{Entry, Version, View};
 use cofferdam_model::{Error, ErrorKind, Result};
 
@@ -80,7 +81,7 @@ async fn a_hung_call_ends_and_others_wait_for_their_turn() -> Done {
         tokio::task::yield_now().await;
     }
     let second = read(&engine, on(Arc::clone(&good), Lane::Serve, Duration::from_millis(100))).await;
-    let Err(CallError::Host(busy)) = second else { return Err(format!("{second:?}").into()) };
+    let Err(CallError::NotStarted(busy)) = second else { return Err(format!("{second:?}").into()) };
     assert_eq!(busy.kind, ErrorKind::Unavailable);
     assert!(busy.to_string().contains("engine kv at m/"), "{busy}");
     read(&engine, on(Arc::clone(&good), Lane::Revoke, long)).await.map_err(|e| format!("a revocation: {e:?}"))?;
@@ -89,7 +90,10 @@ async fn a_hung_call_ends_and_others_wait_for_their_turn() -> Done {
     assert!(late.to_string().contains("engine kv at m/"), "{late}");
     read(&engine, on(good, Lane::Serve, long)).await.map_err(|e| format!("afterwards: {e:?}"))?;
     let counts = sandbox.reports().first().map(|r| r.counts).unwrap_or_default();
-    assert_eq!((counts.calls, counts.faults), (4, 1));
+    assert_eq!(
+        (counts.calls, counts.refused, counts.faults.of(FaultKind::Deadline), counts.faults.total()),
+        (4, 1, 1, 1)
+    );
     Ok(())
 }
 
@@ -101,6 +105,6 @@ async fn trouble_of_the_store_is_not_the_engines_fault() -> Done {
     let answer = read(&engine, on(down, Lane::Serve, Duration::from_secs(20))).await;
     let Err(CallError::Host(error)) = answer else { return Err(format!("{answer:?}").into()) };
     assert_eq!(error.messages, ["the store is down"]);
-    assert_eq!(sandbox.reports().first().map(|r| r.counts.faults), Some(0));
+    assert_eq!(sandbox.reports().first().map(|r| r.counts.faults.total()), Some(0));
     Ok(())
 }
