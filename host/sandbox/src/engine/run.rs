@@ -156,12 +156,7 @@ impl<'e> Run<'e> {
             }
         };
         let state = compartment.store.data_mut();
-        state.gate.open(
-            origin,
-            grants.unwrap_or_default(),
-            limits.sockets,
-            std::time::Duration::from_millis(limits.connect_ms),
-        );
+        state.gate.open(origin, grants.unwrap_or_default(), limits);
         state.active = Some(active);
         Ok(Self {
             engine,

@@ -52,9 +52,11 @@ pub struct Counts {
     pub faults: u64,
     /// Look-ups of granted names.
     pub lookups: u64,
+    /// HTTP requests that the gate let pass.
+    pub requests: u64,
     /// Connections that the gate let pass.
     pub connections: u64,
-    /// Look-ups and connections that it refused.
+    /// Look-ups, connections and requests that it refused.
     pub denials: u64,
 }
 
