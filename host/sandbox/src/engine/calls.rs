@@ -204,6 +204,7 @@ impl Engine for ComponentEngine {
     fn withdraw(&self, mount_uuid: &str, backend: &str, generation: u64) {
         self.sandbox.leashes.pull(mount_uuid, backend, generation);
         self.sandbox.kept.forget_target(mount_uuid, backend, generation);
+        self.sandbox.border.pool.forget_target(mount_uuid, backend, generation);
     }
 
     async fn migrate(&self, call: Call, stored_format: u32) -> Result<Done<()>, CallError> {

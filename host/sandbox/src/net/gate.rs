@@ -10,6 +10,8 @@ use wasmtime_wasi::sockets::SocketAddrUse;
 
 use super::address::Shut;
 use super::http::Destination;
+use super::http::pool::Pool;
+use super::http::traffic::Traffic;
 use super::ledger::{Ledger, Origin};
 use super::resolver::Resolver;
 use crate::policy::Limits;
@@ -19,6 +21,10 @@ pub(crate) struct Border {
     pub(crate) shut: Shut,
     pub(crate) resolver: Box<dyn Resolver>,
     pub(crate) ledger: Ledger,
+    /// For HTTPS that the host speaks.
+    pub(crate) tls: Arc<rustls::ClientConfig>,
+    /// HTTP connections between requests.
+    pub(crate) pool: Pool,
 }
 
 /// Look-ups of one call. Drivers need one or two.
@@ -43,7 +49,6 @@ pub(crate) struct Gate {
     inner: Mutex<Inner>,
 }
 
-#[derive(Default)]
 struct Inner {
     origin: Origin,
     grants: Vec<Grant>,
@@ -55,12 +60,35 @@ struct Inner {
     /// Refusals that are still written down one by one.
     denials_left: u32,
     connect_within: Duration,
+    /// The call's share of HTTP.
+    traffic: Arc<Traffic>,
 }
 
 impl Gate {
     /// A gate that lets nothing pass.
     pub(crate) fn shut(border: Arc<Border>) -> Self {
-        Self { border, inner: Mutex::default() }
+        let inner = Inner {
+            origin: Origin::default(),
+            grants: Vec::new(),
+            pins: HashSet::new(),
+            sockets_left: 0,
+            requests_left: 0,
+            lookups_left: 0,
+            denials_left: 0,
+            connect_within: Duration::ZERO,
+            traffic: Arc::new(Traffic::none()),
+        };
+        Self { border, inner: Mutex::new(inner) }
+    }
+
+    /// What this gate shares with all others.
+    pub(crate) fn border(&self) -> &Border {
+        &self.border
+    }
+
+    /// The share of HTTP that the current call has.
+    pub(crate) fn traffic(&self) -> Arc<Traffic> {
+        Arc::clone(&self.lock().traffic)
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -68,7 +96,7 @@ impl Gate {
     }
 
     /// Opens it for one call.
-    pub(crate) fn open(&self, origin: Origin, grants: Vec<Grant>, limits: &Limits) {
+    pub(crate) fn open(&self, origin: Origin, grants: Vec<Grant>, limits: &Limits, traffic: Traffic) {
         let canonical = |g: Grant| Grant { host: crate::target::host(&g.host).unwrap_or(g.host), ..g };
         *self.lock() = Inner {
             origin,
@@ -79,6 +107,7 @@ impl Gate {
             lookups_left: MAX_LOOKUPS,
             denials_left: MAX_DENIALS,
             connect_within: Duration::from_millis(limits.connect_ms),
+            traffic: Arc::new(traffic),
         };
     }
 
@@ -89,6 +118,7 @@ impl Gate {
         inner.pins.clear();
         inner.sockets_left = 0;
         inner.requests_left = 0;
+        std::mem::replace(&mut inner.traffic, Arc::new(Traffic::none())).end();
     }
 
     pub(crate) fn connect_within(&self) -> Duration {
@@ -286,6 +316,12 @@ impl Gate {
     }
 }
 
+impl Drop for Gate {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
 fn verb(purpose: SocketAddrUse) -> &'static str {
     match purpose {
         SocketAddrUse::TcpConnect => "connect",
@@ -297,7 +333,7 @@ fn verb(purpose: SocketAddrUse) -> &'static str {
 }
 
 /// A name from a guest, fit for a log line.
-fn printable(name: &str) -> String {
+pub(crate) fn printable(name: &str) -> String {
     name.chars().take(253).map(|c| if c.is_ascii_graphic() { c } else { '?' }).collect()
 }
 

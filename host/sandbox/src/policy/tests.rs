@@ -9,6 +9,7 @@ use super::*;
 use crate::net::gate::Gate;
 use crate::net::gate::tests::{Table, border};
 use crate::net::http::Destination;
+use crate::net::http::traffic::Traffic;
 use crate::net::ledger::Origin;
 
 const SMALL: &str = "engine = 'kv'\nworld = 'secrets'\n";
@@ -153,7 +154,7 @@ fn gate(host: &str, resolves: &[std::net::IpAddr], grants: Vec<Grant>) -> Gate {
     let table = Table::default();
     table.set(host, resolves);
     let gate = Gate::shut(border(&table));
-    gate.open(Origin::default(), grants, &Limits { sockets: 8, ..limits() });
+    gate.open(Origin::default(), grants, &Limits { sockets: 8, ..limits() }, Traffic::none());
     gate
 }
 
