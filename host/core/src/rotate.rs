@@ -3,6 +3,7 @@
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use cofferdam_failpoints::point;
 use cofferdam_model::engine::{BackendAccess, Call, CallError, Cause, Engine, Lane, Target};
@@ -11,7 +12,7 @@ use cofferdam_model::{Error, Result, SecretText, ids};
 use cofferdam_storage::port::{Batch, Check, Op, Outcome};
 use serde::{Deserialize, Serialize};
 
-use crate::calls::{BACKEND_DEADLINE, told};
+use crate::calls::told;
 use crate::mounts::MountEntry;
 use crate::spaces;
 use crate::targets::Targets;
@@ -63,6 +64,8 @@ impl Drop for Claim<'_> {
 
 /// How often the engine may learn a new candidate in one go.
 const ROUNDS: u32 = 4;
+/// How long one step may take: some backends take their time until they know a new secret.
+const STEP: Duration = Duration::from_secs(30);
 
 /// Rotates the root secret in a slot now. A rotation that a crash or a failure left behind is brought to its end
 /// instead. The answer is what the engine tells of the new secret, JSON text.
@@ -161,7 +164,7 @@ impl Work<'_> {
 
     fn call(&self, secret: &SecretText) -> Call {
         let (mount, access) = (self.mount, self.access.clone());
-        let mut call = self.vault.call(mount, &ids::uuid(), None, Some(access), BACKEND_DEADLINE, Lane::Serve);
+        let mut call = self.vault.call(mount, &ids::uuid(), None, Some(access), STEP, Lane::Serve);
         call.secrets.push(secret.clone());
         call
     }
