@@ -11,6 +11,7 @@
 mod arena;
 mod cpu;
 mod describe_loop;
+mod http;
 mod memory;
 mod network;
 mod output;

@@ -209,10 +209,11 @@ impl Policy {
         }
         let (over_http, over_tcp): (Vec<_>, Vec<_>) = written.target.iter().partition(|t| t.grammar.is_http());
         let has_sockets = imports.iter().any(|i| i.starts_with("wasi:sockets/"));
-        if !has_sockets && (!grants.is_empty() || !over_tcp.is_empty()) {
+        let has_http = imports.contains(HTTP);
+        if !has_sockets && (!over_tcp.is_empty() || !(grants.is_empty() || has_http)) {
             return Err(refuse("it grants network to an engine that imports no sockets".to_owned()));
         }
-        if !imports.contains(HTTP) && !over_http.is_empty() {
+        if !has_http && !over_http.is_empty() {
             return Err(refuse(format!("it names HTTP endpoints for an engine that does not import {HTTP}")));
         }
         TargetRules { targets: &written.target, parameters: &written.parameter }.check().map_err(refuse)?;
