@@ -12,6 +12,7 @@ mod arena;
 mod cpu;
 mod describe_loop;
 mod greedy;
+mod http;
 mod lies;
 mod memory;
 mod network;

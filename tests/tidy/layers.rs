@@ -66,6 +66,7 @@ const LAYERS: &[(&str, &[&str])] = &[
 const WORLDS: &[(&str, &[&str])] = &[
     ("wasmtime", &["cofferdam-sandbox"]),
     ("wasmtime-wasi", &["cofferdam-sandbox"]),
+    ("wasmtime-wasi-http", &["cofferdam-sandbox"]),
     ("axum", &["cofferdam-api"]),
     ("sqlx", &["cofferdam-storage", "engine-database"]),
     ("aes-gcm", &["cofferdam-crypto"]),

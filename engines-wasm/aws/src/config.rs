@@ -5,76 +5,120 @@ use std::time::SystemTime;
 use engine_sdk::types::{Failure, Operation, Outcome, Reply, Request};
 use engine_sdk::{Context, duration, failure};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
+use crate::client::Keys;
 use crate::names::{self, Named};
+use crate::place::Regions;
 use crate::routes::{BACKEND, LEASE, ROOT};
-
-/// The keys of the configured user.
-#[derive(Deserialize, Serialize)]
-struct Keys {
-    access_key: String,
-    secret_key: String,
-}
 
 /// What is stored and shown. A write replaces all of it.
 #[derive(Deserialize, Serialize)]
 #[serde(default)]
-struct Root {
-    region: String,
-    iam_endpoint: String,
-    sts_endpoint: String,
-    sts_region: String,
-    max_retries: i64,
-    username_template: String,
+pub(crate) struct Root {
+    /// As it was written. The slot has the current one.
+    pub(crate) access_key: String,
+    pub(crate) region: String,
+    pub(crate) iam_endpoint: String,
+    pub(crate) sts_endpoint: String,
+    pub(crate) sts_region: String,
+    pub(crate) sts_fallback_endpoints: Vec<String>,
+    pub(crate) sts_fallback_regions: Vec<String>,
+    pub(crate) max_retries: i64,
+    pub(crate) username_template: String,
 }
 
 impl Default for Root {
     fn default() -> Self {
-        let empty = String::new;
         Self {
-            region: empty(),
-            iam_endpoint: empty(),
-            sts_endpoint: empty(),
-            sts_region: empty(),
+            access_key: String::new(),
+            region: String::new(),
+            iam_endpoint: String::new(),
+            sts_endpoint: String::new(),
+            sts_region: String::new(),
+            sts_fallback_endpoints: Vec::new(),
+            sts_fallback_regions: Vec::new(),
             max_retries: -1,
-            username_template: empty(),
+            username_template: String::new(),
         }
     }
 }
 
+impl Root {
+    /// The configuration.
+    pub(crate) fn load(ctx: &Context) -> Result<Self, Failure> {
+        let stored = ctx.storage().get_json(ROOT)?;
+        stored.ok_or_else(|| failure::invalid("no configuration: write access_key and secret_key to config/root"))
+    }
+
+    /// What a lease remembers of it.
+    pub(crate) fn regions(&self) -> Regions {
+        Regions {
+            region: self.region.clone(),
+            sts_region: self.sts_region.clone(),
+            sts_fallback_regions: self.sts_fallback_regions.clone(),
+            max_retries: self.max_retries,
+        }
+    }
+
+    fn check(&self) -> Result<(), Failure> {
+        for named in [Named::User, Named::Session] {
+            names::name(&self.username_template, named, "token", "role", SystemTime::UNIX_EPOCH)
+                .map_err(failure::invalid)?;
+        }
+        let (endpoints, regions) = (self.sts_fallback_endpoints.len(), self.sts_fallback_regions.len());
+        if endpoints != regions {
+            return Err(failure::invalid("sts_fallback_endpoints and sts_fallback_regions go together, one for one"));
+        }
+        Ok(())
+    }
+}
+
 /// How long users live where nothing else says so, in seconds.
-#[derive(Deserialize, Serialize)]
-struct Lease {
-    lease: u64,
-    lease_max: u64,
+#[derive(Default, Deserialize, Serialize)]
+pub(crate) struct Lease {
+    pub(crate) lease: u64,
+    pub(crate) lease_max: u64,
+}
+
+impl Lease {
+    /// What was configured; zeros where nothing was.
+    pub(crate) fn load(ctx: &Context) -> Result<Self, Failure> {
+        Ok(ctx.storage().get_json(LEASE)?.unwrap_or_default())
+    }
 }
 
 /// Serves `config/root`.
 pub(crate) fn root(ctx: &Context, request: &Request) -> Result<Outcome, Failure> {
     if request.operation != Operation::Read {
+        refuse_identities(request)?;
         let keys: Keys = request.fields()?;
         let root: Root = request.fields()?;
-        for named in [Named::User, Named::Session] {
-            names::name(&root.username_template, named, "token", "role", SystemTime::UNIX_EPOCH)
-                .map_err(failure::invalid)?;
-        }
+        root.check()?;
         ctx.put_slot(BACKEND, &keys)?;
         ctx.storage().put_json(ROOT, &root)?;
         return Ok(Reply::none().into());
     }
     let Some(root) = ctx.storage().get_json::<Root>(ROOT)? else { return Ok(Reply::none().into()) };
     let keys: Option<Keys> = ctx.slot(BACKEND)?;
-    Ok(Reply::data(&json!({
-        "access_key": keys.map(|keys| keys.access_key).unwrap_or_default(),
-        "region": root.region,
-        "iam_endpoint": root.iam_endpoint,
-        "sts_endpoint": root.sts_endpoint,
-        "sts_region": root.sts_region,
-        "max_retries": root.max_retries,
-        "username_template": root.username_template,
-    }))?
-    .into())
+    let mut shown = serde_json::to_value(&root).map_err(failure::json)?;
+    shown["access_key"] = keys.map(|keys| keys.access_key).unwrap_or_default().into();
+    Ok(Reply::data(&shown)?.into())
+}
+
+/// Identities that a compartment cannot have.
+fn refuse_identities(request: &Request) -> Result<(), Failure> {
+    let fields: serde_json::Map<String, Value> = request.fields()?;
+    let sent = |name: &str| fields.get(name).is_some_and(|value| !matches!(value, Value::Null) && value != "");
+    match ["role_arn", "identity_token_audience", "identity_token_key", "rotation_schedule"]
+        .into_iter()
+        .find(|name| sent(name))
+    {
+        Some(name) => Err(failure::unsupported(format!(
+            "{name}: this server signs no identity tokens and rotates on request only; give access_key and secret_key"
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// Serves `config/lease`.

@@ -1,13 +1,17 @@
-//! What the secrets engine `aws` keeps: its configuration and its roles. Nothing here speaks to AWS yet, so the crate is
-//! no component and no server carries it.
+//! AWS credentials on demand: the secrets engine `aws`. IAM users, and sessions of STS.
 
+mod client;
 mod config;
-pub mod names;
+mod creds;
+mod lease;
+mod names;
+mod place;
 mod roles;
+mod rotate;
 mod routes;
 
-use engine_sdk::types::{Description, Failure, Outcome, Reply, Request};
-use engine_sdk::{Context, Engine, Options, failure};
+use engine_sdk::types::{Description, Ended, Failure, Issued, Lease, Outcome, Renewed, Reply, Request};
+use engine_sdk::{Context, Engine, Issuer, Options, failure};
 
 /// The engine.
 pub struct Aws;
@@ -25,12 +29,46 @@ impl Engine for Aws {
         match request.route.as_str() {
             routes::ROOT => config::root(ctx, request),
             routes::LEASE => config::lease(ctx, request),
+            routes::ROTATE => rotate::handle(ctx),
             routes::ROLE => roles::handle(ctx, request),
             routes::ROLES => Ok(Reply::keys(ctx.storage().list_all(routes::ROLES)).into()),
+            routes::CREDS | routes::STS => creds::handle(ctx, request),
             other => Err(failure::internal(format!("no handler for the route {other:?}"))),
         }
     }
 }
+
+impl Issuer for Aws {
+    fn create(ctx: &Context, intent: &Lease, carry: &str) -> Result<Issued, Failure> {
+        lease::create(ctx, intent, carry)
+    }
+
+    fn renew(_: &Context, _: &Lease) -> Result<Renewed, Failure> {
+        Ok(lease::renew())
+    }
+
+    fn revoke(ctx: &Context, leases: &[Lease]) -> Vec<Result<Ended, Failure>> {
+        lease::revoke(ctx, leases)
+    }
+
+    fn propose(_: &Context, _: &str, current: &str) -> Result<String, Failure> {
+        rotate::propose(current)
+    }
+
+    fn apply(ctx: &Context, _: &str, current: &str, candidate: &str) -> Result<Option<String>, Failure> {
+        rotate::apply(ctx, current, candidate)
+    }
+
+    fn prove(ctx: &Context, _: &str, secret: &str) -> Result<(), Failure> {
+        rotate::prove(ctx, secret)
+    }
+
+    fn retire(ctx: &Context, _: &str, old: &str, new: &str) -> Result<Option<String>, Failure> {
+        rotate::retire(ctx, old, new)
+    }
+}
+
+engine_sdk::export_issuer!(Aws);
 
 #[cfg(test)]
 mod tests;

@@ -9,7 +9,7 @@ const DEFAULT: &str = r#"{{ if (eq .Type "STS") }}{{ printf "vault-%s-%s" (unix_
 
 /// What is named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Named {
+pub(crate) enum Named {
     /// A user; at most 64 characters.
     User,
     /// A federated session; at most 32.
@@ -36,7 +36,13 @@ impl Named {
 ///
 /// # Errors
 /// A text that says what is wrong with the template, or with what it made.
-pub fn name(template: &str, named: Named, display_name: &str, role: &str, now: SystemTime) -> Result<String, String> {
+pub(crate) fn name(
+    template: &str,
+    named: Named,
+    display_name: &str,
+    role: &str,
+    now: SystemTime,
+) -> Result<String, String> {
     let template = Template::parse(if template.is_empty() { DEFAULT } else { template })?;
     let (display_name, role) = (tame(display_name), tame(role));
     let values = [("Type", named.of_type()), ("DisplayName", display_name.as_str()), ("PolicyName", role.as_str())];
@@ -52,7 +58,7 @@ pub fn name(template: &str, named: Named, display_name: &str, role: &str, now: S
 }
 
 /// What others chose, in the characters that AWS takes.
-fn tame(text: &str) -> String {
+pub(crate) fn tame(text: &str) -> String {
     text.chars().map(|c| if is_plain(c) { c } else { '_' }).collect()
 }
 

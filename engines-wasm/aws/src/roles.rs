@@ -7,23 +7,55 @@ use engine_sdk::{Context, failure};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+mod legacy;
+
 /// A role as it is stored and shown.
 #[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(default)]
-struct Role {
+pub(crate) struct Role {
+    /// One type; of a role that was written in the old way, perhaps several, with commas.
     credential_type: String,
-    role_arns: Vec<String>,
-    policy_arns: Vec<String>,
-    policy_document: String,
-    iam_groups: Vec<String>,
-    iam_tags: BTreeMap<String, String>,
-    session_tags: BTreeMap<String, String>,
-    external_id: String,
-    default_sts_ttl: u64,
-    max_sts_ttl: u64,
-    user_path: String,
-    permissions_boundary_arn: String,
-    mfa_serial_number: String,
+    pub(crate) role_arns: Vec<String>,
+    pub(crate) policy_arns: Vec<String>,
+    pub(crate) policy_document: String,
+    pub(crate) iam_groups: Vec<String>,
+    pub(crate) iam_tags: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) session_tags: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(crate) external_id: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(crate) source_identity: String,
+    pub(crate) default_sts_ttl: u64,
+    pub(crate) max_sts_ttl: u64,
+    pub(crate) user_path: String,
+    pub(crate) permissions_boundary_arn: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(crate) mfa_serial_number: String,
+    /// Written in the old way: users are at `creds/` only, sessions at `sts/` only.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    legacy: bool,
+}
+
+/// What a role makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CredentialType {
+    IamUser,
+    AssumedRole,
+    FederationToken,
+    SessionToken,
+}
+
+impl CredentialType {
+    fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "iam_user" => Self::IamUser,
+            "assumed_role" => Self::AssumedRole,
+            "federation_token" => Self::FederationToken,
+            "session_token" => Self::SessionToken,
+            _ => return None,
+        })
+    }
 }
 
 /// The storage key.
@@ -44,6 +76,10 @@ pub(crate) fn handle(ctx: &Context, request: &Request) -> Result<Outcome, Failur
             Ok(Reply::none().into())
         }
         _ => {
+            if let Some(role) = legacy::role(request)? {
+                ctx.storage().put_json(&key, &role)?;
+                return Ok(Reply::none().into());
+            }
             let role = merge(ctx.storage().get_json(&key)?.unwrap_or_default(), request)?;
             ctx.storage().put_json(&key, &role.checked()?)?;
             Ok(Reply::none().into())
@@ -62,6 +98,21 @@ fn merge(old: Role, request: &Request) -> Result<Role, Failure> {
 }
 
 impl Role {
+    /// The role of this name.
+    pub(crate) fn load(ctx: &Context, name: &str) -> Result<Option<Self>, Failure> {
+        ctx.storage().get_json(&key(name))
+    }
+
+    /// What it makes at `sts/`, or at `creds/`.
+    pub(crate) fn type_at(&self, sts: bool) -> Result<CredentialType, Failure> {
+        let mut types = self.credential_type.split(',').filter_map(CredentialType::parse);
+        let fits = |kind: &CredentialType| !self.legacy || sts != (*kind == CredentialType::IamUser);
+        types.find(fits).ok_or_else(|| {
+            let path = if sts { "sts/" } else { "creds/" };
+            failure::invalid(format!("a role of the type {} has no credentials at {path}", self.credential_type))
+        })
+    }
+
     fn checked(mut self) -> Result<Self, Failure> {
         let kind = self.credential_type.as_str();
         if !matches!(kind, "iam_user" | "assumed_role" | "federation_token" | "session_token") {
@@ -81,6 +132,7 @@ impl Role {
             (!self.iam_tags.is_empty(), user, "iam_tags"),
             (!self.session_tags.is_empty(), assumed, "session_tags"),
             (!self.external_id.is_empty(), assumed, "external_id"),
+            (!self.source_identity.is_empty(), assumed, "source_identity"),
             (lives, !user, "default_sts_ttl and max_sts_ttl"),
             (!self.user_path.is_empty(), user, "user_path"),
             (!self.permissions_boundary_arn.is_empty(), user, "permissions_boundary_arn"),
@@ -89,6 +141,9 @@ impl Role {
             if given && !fits {
                 return Err(failure::invalid(format!("{field}: not for the credential_type {kind}")));
             }
+        }
+        if self.iam_tags.contains_key("cofferdam") {
+            return Err(failure::invalid("iam_tags: the tag cofferdam says which lease a user belongs to"));
         }
         if assumed && self.role_arns.is_empty() {
             return Err(failure::invalid("role_arns is required for the credential_type assumed_role"));
@@ -101,13 +156,18 @@ impl Role {
             return Err(failure::invalid("user_path must begin and end with a slash"));
         }
         if !self.policy_document.is_empty() {
-            let document: Value = serde_json::from_str(&self.policy_document)
-                .map_err(|error| failure::invalid(format!("policy_document is no JSON: {error}")))?;
-            if !document.is_object() {
-                return Err(failure::invalid("policy_document is no JSON object"));
-            }
-            self.policy_document = document.to_string();
+            self.policy_document = compact("policy_document", &self.policy_document)?;
         }
         Ok(self)
     }
+}
+
+/// A document without white space.
+fn compact(field: &str, document: &str) -> Result<String, Failure> {
+    let document: Value =
+        serde_json::from_str(document).map_err(|error| failure::invalid(format!("{field} is no JSON: {error}")))?;
+    if !document.is_object() {
+        return Err(failure::invalid(format!("{field} is no JSON object")));
+    }
+    Ok(document.to_string())
 }

@@ -6,6 +6,10 @@ use serde_json::{Value, json};
 
 use crate::Aws;
 
+mod cloud;
+mod leases;
+mod rotation;
+
 fn write(host: &FakeHost, path: &str, fields: &Value) -> Result<Outcome, Failure> {
     host.call::<Aws>(Operation::Update, path, &fields.to_string())
 }

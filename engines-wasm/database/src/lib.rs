@@ -58,8 +58,8 @@ impl Issuer for Database {
         rotate::propose(ctx, slot, current)
     }
 
-    fn apply(ctx: &Context, slot: &str, current: &str, candidate: &str) -> Result<(), Failure> {
-        rotate::apply(ctx, slot, current, candidate)
+    fn apply(ctx: &Context, slot: &str, current: &str, candidate: &str) -> Result<Option<String>, Failure> {
+        rotate::apply(ctx, slot, current, candidate).map(|()| None)
     }
 
     fn prove(ctx: &Context, _slot: &str, secret: &str) -> Result<(), Failure> {

@@ -42,6 +42,7 @@ pub(crate) fn description() -> Description {
             // ends a transaction that was left alone for ten.
             settles_after: 60,
             creates_within: 30,
+            ends_itself: false,
         })
 }
 

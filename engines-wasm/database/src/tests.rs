@@ -11,7 +11,8 @@ const SQL: &str = r#"CREATE ROLE "{{name}}" LOGIN PASSWORD '{{password}}'"#;
 
 fn host(location: &str) -> FakeHost {
     let host = FakeHost::default();
-    let target = Target { generation: 1, host: "db.corp".into(), port: 5432, location: location.into() };
+    let target =
+        Target { generation: 1, host: "db.corp".into(), port: 5432, location: location.into(), endpoints: Vec::new() };
     host.set_target(Some(target));
     host
 }

@@ -77,11 +77,12 @@ pub trait Issuer: Engine {
         Err(no_rotation(slot))
     }
 
-    /// Root rotation: makes the backend accept the candidate. Repeatable.
+    /// Root rotation: makes the backend accept the candidate. Repeatable. Where the backend chooses, the answer is the
+    /// candidate from then on, and this is called again with it.
     ///
     /// # Errors
     /// `unsupported` unless the engine overrides it.
-    fn apply(ctx: &Context, slot: &str, current: &str, candidate: &str) -> Result<(), Failure> {
+    fn apply(ctx: &Context, slot: &str, current: &str, candidate: &str) -> Result<Option<String>, Failure> {
         let _ = (ctx, current, candidate);
         Err(no_rotation(slot))
     }
@@ -93,6 +94,15 @@ pub trait Issuer: Engine {
     fn prove(ctx: &Context, slot: &str, secret: &str) -> Result<(), Failure> {
         let _ = (ctx, secret);
         Err(no_rotation(slot))
+    }
+
+    /// Root rotation: ends what the old secret may still do. Repeatable. The answer is for the client, a JSON object.
+    ///
+    /// # Errors
+    /// Whatever keeps the old secret alive.
+    fn retire(ctx: &Context, slot: &str, old: &str, new: &str) -> Result<Option<String>, Failure> {
+        let _ = (ctx, slot, old, new);
+        Ok(None)
     }
 }
 

@@ -52,12 +52,16 @@ impl<T: Issuer> rotation::Guest for Exported<T> {
         T::propose(&Context::of_guest(), &slot, &current)
     }
 
-    fn apply(slot: String, current: String, candidate: String) -> Result<(), Failure> {
+    fn apply(slot: String, current: String, candidate: String) -> Result<Option<String>, Failure> {
         T::apply(&Context::of_guest(), &slot, &current, &candidate)
     }
 
     fn prove(slot: String, secret: String) -> Result<(), Failure> {
         T::prove(&Context::of_guest(), &slot, &secret)
+    }
+
+    fn retire(slot: String, old: String, new: String) -> Result<Option<String>, Failure> {
+        T::retire(&Context::of_guest(), &slot, &old, &new)
     }
 }
 

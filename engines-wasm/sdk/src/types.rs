@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 pub use crate::__bindings::issuance::exports::cofferdam::engine::credentials::{Ended, Issued, Renewed};
-pub use crate::__bindings::secrets::cofferdam::engine::call::{MountInfo, TargetInfo as Target};
+pub use crate::__bindings::secrets::cofferdam::engine::call::{Endpoint, MountInfo, TargetInfo as Target};
 pub use crate::__bindings::secrets::cofferdam::engine::caller::Identity;
 pub use crate::__bindings::secrets::cofferdam::engine::log::Level;
 pub use crate::__bindings::secrets::cofferdam::engine::storage::Entry;

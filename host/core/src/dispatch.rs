@@ -136,8 +136,8 @@ async fn run(vault: &Arc<Vault>, asked: &Asked<'_>, routed: &Routed<'_>, gated: 
                 if !vault.commit(&asked.mount, &done.changes, prepared.access.as_ref(), Batch::default()).await? {
                     continue;
                 }
-                crate::rotate::rotate(vault, &asked.mount, &slot).await?;
-                return Ok(Response::empty());
+                let data = crate::rotate::rotate(vault, &asked.mount, &slot).await?;
+                return respond(asked, routed, Reply { data, ..Reply::default() });
             }
         }
     }

@@ -63,6 +63,7 @@ pub(crate) async fn issue(
         ttl: clamped.ttl,
         creates_within: kind.creates_within,
         settles_after: kind.settles_after,
+        ends_itself: kind.ends_itself,
         changes,
         mount: mount.uuid.clone(),
         plan,

@@ -1,17 +1,18 @@
-//! Rotation of root secrets: propose, commit the candidate, apply, prove, promote. A crash resumes with the same
+//! Rotation of root secrets: propose, commit the candidate, apply, prove, promote, retire. A crash resumes with the same
 //! candidate, and no secret is forgotten before another one is proven.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use cofferdam_failpoints::point;
-use cofferdam_model::engine::{BackendAccess, CallError, Cause, Lane, Target};
+use cofferdam_model::engine::{BackendAccess, Call, CallError, Cause, Engine, Lane, Target};
 use cofferdam_model::view::Version;
 use cofferdam_model::{Error, Result, SecretText, ids};
 use cofferdam_storage::port::{Batch, Check, Op, Outcome};
 use serde::{Deserialize, Serialize};
 
-use crate::calls::{BACKEND_DEADLINE, told};
+use crate::calls::told;
 use crate::mounts::MountEntry;
 use crate::spaces;
 use crate::targets::Targets;
@@ -25,6 +26,9 @@ struct Candidate {
     /// Whose root secret it is. The secret belongs to the address, whatever becomes of the configuration.
     target: Option<Target>,
     candidate: String,
+    /// The candidate is the root secret now, and this is the old one: it is to be ended.
+    #[serde(default)]
+    old: Option<String>,
 }
 
 /// A rotation as it is stored.
@@ -58,8 +62,14 @@ impl Drop for Claim<'_> {
     }
 }
 
-/// Rotates the root secret in a slot now. A rotation that a crash or a failure left behind is brought to its end first.
-pub(crate) async fn rotate(vault: &Arc<Vault>, mount: &MountEntry, slot: &str) -> Result<()> {
+/// How often the engine may learn a new candidate in one go.
+const ROUNDS: u32 = 4;
+/// How long one step may take: some backends take their time until they know a new secret.
+const STEP: Duration = Duration::from_secs(30);
+
+/// Rotates the root secret in a slot now. A rotation that a crash or a failure left behind is brought to its end
+/// instead. The answer is what the engine tells of the new secret, JSON text.
+pub(crate) async fn rotate(vault: &Arc<Vault>, mount: &MountEntry, slot: &str) -> Result<Option<String>> {
     let access = vault.targets.access(mount, slot).await?;
     let address = access.target.as_ref().map_or_else(|| "-".to_owned(), |t| format!("{}:{}", t.host, t.port));
     let key = format!("{}/{slot}/{address}", mount.uuid);
@@ -93,63 +103,134 @@ async fn propose(vault: &Vault, mount: &MountEntry, slot: &str, key: &str, acces
         slot: slot.to_owned(),
         target: access.target,
         candidate: proposed.expose().to_owned(),
+        old: None,
     };
-    let value = serde_json::to_vec(&candidate).map_err(|e| Error::internal(format!("a rotation's record: {e}")))?;
-    let (space, key) = (spaces::ROTATIONS.to_owned(), key.to_owned());
-    let batch = Batch {
-        checks: vec![Check::Entry { space: space.clone(), key: key.clone(), version: 0 }],
-        ops: vec![Op::PutEntry { space, key, value }],
-    };
-    match vault.storage.apply(batch).await? {
+    let checks = vec![Check::Entry { space: spaces::ROTATIONS.to_owned(), key: key.to_owned(), version: 0 }];
+    commit(vault, slot, checks, vec![record(key, &candidate)?]).await
+}
+
+/// The row of a rotation.
+fn record(key: &str, candidate: &Candidate) -> Result<Op> {
+    let value = serde_json::to_vec(candidate).map_err(|e| Error::internal(format!("a rotation's record: {e}")))?;
+    Ok(Op::PutEntry { space: spaces::ROTATIONS.to_owned(), key: key.to_owned(), value })
+}
+
+async fn commit(vault: &Vault, slot: &str, checks: Vec<Check>, ops: Vec<Op>) -> Result<()> {
+    match vault.storage.apply(Batch { checks, ops }).await? {
         Outcome::Applied => Ok(()),
         Outcome::Conflict(_) => Err(under_way(slot)),
     }
 }
 
-/// Applies and proves the candidate, then promotes it. Repeatable at every point. `fresh`: nobody has tried before.
-async fn finish(vault: &Vault, mount: &MountEntry, begun: Begun, fresh: bool) -> Result<()> {
+/// A rotation in the hands of this task.
+struct Work<'a> {
+    vault: &'a Arc<Vault>,
+    mount: &'a MountEntry,
+    engine: Arc<dyn Engine>,
+    access: BackendAccess,
+    begun: Begun,
+}
+
+/// Applies and proves the candidate, promotes it, and retires the old secret. Repeatable at every point. `fresh`: nobody
+/// has tried before.
+async fn finish(vault: &Arc<Vault>, mount: &MountEntry, begun: Begun, fresh: bool) -> Result<Option<String>> {
     point!("rotate.proposed");
-    let candidate = &begun.candidate;
-    let slot = candidate.slot.as_str();
-    let access = match &candidate.target {
+    let slot = begun.candidate.slot.as_str();
+    let access = match &begun.candidate.target {
         Some(target) => match vault.targets.at(&mount.uuid, slot, (&target.host, target.port)).await? {
             Some(target) => vault.targets.open(mount, slot, Some(target)).await?,
             // Configuration and leases are gone, and the slot with them.
-            None => return forget(vault, &begun).await,
+            None => return forget(vault, &begun).await.map(|()| None),
         },
         None => vault.targets.access(mount, slot).await?,
     };
-    let current = current(&access, slot)?;
-    let secret = SecretText::new(candidate.candidate.clone());
     let engine = vault.engine(mount).await?;
-    let call = || {
-        let mut call = vault.call(mount, &ids::uuid(), None, Some(access.clone()), BACKEND_DEADLINE, Lane::Serve);
+    let mut work = Work { vault, mount, engine, access, begun };
+    if work.begun.candidate.old.is_none() {
+        work.apply(fresh).await?;
+        work.promote().await?;
+    }
+    work.retire().await
+}
+
+impl Work<'_> {
+    fn slot(&self) -> &str {
+        &self.begun.candidate.slot
+    }
+
+    fn secret(&self) -> SecretText {
+        SecretText::new(self.begun.candidate.candidate.clone())
+    }
+
+    fn call(&self, secret: &SecretText) -> Call {
+        let (mount, access) = (self.mount, self.access.clone());
+        let mut call = self.vault.call(mount, &ids::uuid(), None, Some(access), STEP, Lane::Serve);
         call.secrets.push(secret.clone());
         call
-    };
-    let applied = engine.apply(call(), slot, &current, &secret).await;
-    point!("rotate.applied");
-    if let Err(failed) = applied {
-        // It may have been applied before a crash, or the answer was lost: the candidate itself tells.
-        if engine.prove(call(), slot, &secret).await.is_err() {
-            // A lost call may still take effect, however well the current secret works: its candidate is kept, and
-            // tried again. Only a no to the first call of all says that the candidate is nobody's.
-            if fresh && is_no(&failed) && engine.prove(call(), slot, &current).await.is_ok() {
-                forget(vault, &begun).await?;
-            }
-            return Err(told(failed));
-        }
-    } else {
-        engine.prove(call(), slot, &secret).await.map_err(told)?;
     }
-    point!("rotate.proven");
-    let batch = Batch {
-        checks: vec![unchanged(&begun)],
-        ops: vec![Targets::put_slot(&mount.uuid, slot, access.target.as_ref(), &secret), removal(&begun)],
-    };
-    match vault.storage.apply(batch).await? {
-        Outcome::Applied => Ok(()),
-        Outcome::Conflict(_) => Err(under_way(slot)),
+
+    /// The backend accepts the candidate, or another one that came of it.
+    async fn apply(&mut self, fresh: bool) -> Result<()> {
+        let current = current(&self.access, self.slot())?;
+        for _ in 0..ROUNDS {
+            let secret = self.secret();
+            let applied = self.engine.apply(self.call(&secret), self.slot(), &current, &secret).await;
+            point!("rotate.applied");
+            match applied {
+                Ok(Some(learnt)) => self.learn(&learnt).await?,
+                Ok(None) => return self.prove(&secret).await.map_err(told),
+                Err(failed) => {
+                    // It may have been applied before a crash, or the answer was lost: the candidate itself tells.
+                    if self.prove(&secret).await.is_ok() {
+                        return Ok(());
+                    }
+                    // A lost call may still take effect, however well the current secret works: its candidate is kept,
+                    // and tried again. Only a no to the first call of all says that the candidate is nobody's.
+                    if fresh && is_no(&failed) && self.prove(&current).await.is_ok() {
+                        forget(self.vault, &self.begun).await?;
+                    }
+                    return Err(told(failed));
+                }
+            }
+        }
+        Err(Error::backend(format!("{}: the engine learns new candidates again and again", self.slot())))
+    }
+
+    async fn prove(&self, secret: &SecretText) -> Result<(), CallError> {
+        self.engine.prove(self.call(secret), self.slot(), secret).await
+    }
+
+    /// The candidate is another one from now on.
+    async fn learn(&mut self, learnt: &SecretText) -> Result<()> {
+        learnt.expose().clone_into(&mut self.begun.candidate.candidate);
+        self.keep(Vec::new()).await
+    }
+
+    /// The candidate becomes the root secret; what is to be done to the old one is kept with it.
+    async fn promote(&mut self) -> Result<()> {
+        point!("rotate.proven");
+        self.begun.candidate.old = Some(current(&self.access, self.slot())?.expose().to_owned());
+        let put = Targets::put_slot(&self.mount.uuid, self.slot(), self.access.target.as_ref(), &self.secret());
+        self.keep(vec![put]).await
+    }
+
+    /// Commits the rotation as it is now, and these changes with it.
+    async fn keep(&mut self, mut ops: Vec<Op>) -> Result<()> {
+        ops.push(record(&self.begun.key, &self.begun.candidate)?);
+        commit(self.vault, self.slot(), vec![unchanged(&self.begun)], ops).await?;
+        let entry = self.vault.storage.entry(spaces::ROTATIONS, &self.begun.key).await?;
+        self.begun.version = entry.ok_or_else(|| under_way(self.slot()))?.version;
+        Ok(())
+    }
+
+    /// Ends what the old secret may still do.
+    async fn retire(&self) -> Result<Option<String>> {
+        point!("rotate.promoted");
+        let new = self.secret();
+        let old = SecretText::new(self.begun.candidate.old.clone().unwrap_or_default());
+        let known = self.engine.retire(self.call(&new), self.slot(), &old, &new).await.map_err(told)?;
+        commit(self.vault, self.slot(), vec![unchanged(&self.begun)], vec![removal(&self.begun)]).await?;
+        Ok(known)
     }
 }
 
@@ -202,7 +283,7 @@ async fn resume_one(vault: &Arc<Vault>, key: &str) -> Result<()> {
     let Some(_claim) = vault.rotating.claim(key) else { return Ok(()) };
     let Some(begun) = begun(vault, key).await? else { return Ok(()) };
     match vault.mounts.by_uuid(&begun.candidate.mount) {
-        Some(mount) => finish(vault, &mount, begun, false).await,
+        Some(mount) => finish(vault, &mount, begun, false).await.map(drop),
         None => forget(vault, &begun).await,
     }
 }

@@ -41,6 +41,8 @@ pub struct Intent {
     pub creates_within: u64,
     /// Seconds after that until which an effect may still appear.
     pub settles_after: u64,
+    /// The backend ends it by itself.
+    pub ends_itself: bool,
     /// What the planning call changed.
     pub changes: Changes,
 }
@@ -120,6 +122,7 @@ impl Ledger {
                 expires_at: now.plus_seconds(seconds(intent.ttl)),
                 not_after,
                 settles_after: intent.settles_after,
+                ends_itself: intent.ends_itself,
                 renewable: intent.plan.ttl.renewable,
                 role_ttl: intent.plan.ttl.ttl.unwrap_or(0),
                 role_max_ttl: intent.plan.ttl.max_ttl.unwrap_or(0),

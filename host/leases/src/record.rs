@@ -32,6 +32,9 @@ pub struct LeaseRecord {
     pub not_after: Timestamp,
     /// Seconds after `not_after` until which an undecided create may still show.
     pub settles_after: u64,
+    /// The backend ends the credential by itself: nobody asks for a revocation.
+    #[serde(default)]
+    pub ends_itself: bool,
     /// May be renewed.
     pub renewable: bool,
     /// Role's wishes at issue, in seconds.

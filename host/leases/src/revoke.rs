@@ -80,6 +80,9 @@ impl Ledger {
 
     /// One attempt on a condemned lease. `patient`: leaves a backend alone whose breaker is open.
     pub(crate) async fn attempt(&self, lease: &Lease, patient: bool) -> Attempt {
+        if lease.record.ends_itself {
+            return self.let_go(lease).await;
+        }
         let key = (lease.mount.clone(), lease.backend.clone());
         for _ in 0..ROUNDS {
             let _claim = match self.claims.take(&lease.id) {
@@ -117,7 +120,25 @@ impl Ledger {
                 }
             }
         }
-        Attempt::Stuck(Error::unavailable(format!("lease {} changes again and again", lease.id)))
+        Attempt::Stuck(changes_again(lease))
+    }
+
+    /// Nothing can end the credential before it ends by itself: only the row goes.
+    async fn let_go(&self, lease: &Lease) -> Attempt {
+        let mut seen = lease.clone();
+        for _ in 0..ROUNDS {
+            match self.remove(&seen).await {
+                Ok(true) => return Attempt::Gone,
+                Ok(false) => {}
+                Err(e) => return Attempt::Stuck(e),
+            }
+            seen = match self.get(&lease.id).await {
+                Ok(Some(seen)) => seen,
+                Ok(None) => return Attempt::Gone,
+                Err(e) => return Attempt::Stuck(e),
+            };
+        }
+        Attempt::Stuck(changes_again(lease))
     }
 
     /// Asks the backend and writes down what it said. None: the row moved meanwhile.
@@ -226,6 +247,10 @@ pub(crate) fn condemned(lease: &Lease, now: Timestamp, learn: &(impl Fn(&mut Lea
     next.state = LeaseState::Revoking;
     next.due_at = Some(now);
     next
+}
+
+fn changes_again(lease: &Lease) -> Error {
+    Error::unavailable(format!("lease {} changes again and again", lease.id))
 }
 
 fn failed(lease: &Lease) -> Attempt {

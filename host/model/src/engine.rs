@@ -73,17 +73,26 @@ pub trait Engine: Send + Sync {
     /// A new root secret; no effect.
     async fn propose(&self, call: Call, slot: &str, current: &SecretText) -> Result<SecretText, CallError>;
 
-    /// Makes the backend accept it.
+    /// Makes the backend accept it. Some: what it came to; the candidate from then on, to be applied again.
     async fn apply(
         &self,
         call: Call,
         slot: &str,
         current: &SecretText,
         candidate: &SecretText,
-    ) -> Result<(), CallError>;
+    ) -> Result<Option<SecretText>, CallError>;
 
     /// Logs in with it anew.
     async fn prove(&self, call: Call, slot: &str, secret: &SecretText) -> Result<(), CallError>;
+
+    /// Ends what the old secret may still do. Some: JSON text of an object, for the client.
+    async fn retire(
+        &self,
+        call: Call,
+        slot: &str,
+        old: &SecretText,
+        new: &SecretText,
+    ) -> Result<Option<String>, CallError>;
 
     /// Ends what may still hold connections to a backend whose target (of this generation, or an earlier one) died:
     /// calls in flight end as faults, kept instances go. Called after the commit that took the grants away.

@@ -124,13 +124,15 @@ pub struct Counts {
     pub faults: Faults,
     /// Look-ups of granted names.
     pub lookups: u64,
+    /// HTTP requests that the gate let pass.
+    pub requests: u64,
     /// Connections that the gate let pass.
     pub connections: u64,
     /// Bytes that went out through them.
     pub sent: u64,
     /// Bytes that came in through them.
     pub received: u64,
-    /// Look-ups and connections that the gate refused.
+    /// Look-ups, connections and requests that the gate refused.
     pub denials: u64,
 }
 

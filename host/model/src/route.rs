@@ -78,6 +78,8 @@ pub struct Kind {
     pub settles_after: u64,
     /// Seconds that a create may take.
     pub creates_within: u64,
+    /// The backend ends such credentials by itself: nobody asks for a revocation.
+    pub ends_itself: bool,
 }
 
 /// What an engine is.

@@ -24,6 +24,7 @@ struct Held {
 }
 
 /// One call's end of it.
+#[derive(Clone)]
 pub(crate) struct Leash {
     ended: watch::Receiver<bool>,
 }

@@ -3,5 +3,6 @@
 pub(crate) mod address;
 pub(crate) mod connector;
 pub(crate) mod gate;
+pub(crate) mod http;
 pub(crate) mod ledger;
 pub(crate) mod resolver;

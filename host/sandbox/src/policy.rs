@@ -19,6 +19,9 @@ pub use self::targets::{DefaultRule, ParameterRule, TargetRule};
 /// What holds for every engine unless its own policy says otherwise.
 const DEFAULTS: &str = include_str!("../../../policies/_defaults.toml");
 
+/// What an engine imports that lets the host speak HTTP for it.
+const HTTP: &str = "wasi:http/outgoing-handler";
+
 /// One engine's policy, complete with the defaults.
 #[derive(Clone, Debug)]
 pub struct Policy {
@@ -64,8 +67,18 @@ pub struct Limits {
     pub cpu_ms: u64,
     /// TCP sockets that a call may open.
     pub sockets: u32,
-    /// How long one connect may take.
+    /// How long one connect may take; for HTTP, with its look-up and its TLS handshake.
     pub connect_ms: u64,
+    /// HTTP requests of a call.
+    pub http_requests: u32,
+    /// Of them, how many at once.
+    pub http_at_once: u32,
+    /// How long an HTTP answer may make a call wait: for its head, and between two parts of its body.
+    pub http_wait_ms: u64,
+    /// What a call may send and receive in bodies, each.
+    pub http_body_bytes: u64,
+    /// Idle HTTP connections of a backend that are kept for its next call.
+    pub http_kept: usize,
     /// Handles (streams, sockets, timers) alive at once.
     pub handles: usize,
     /// Log text of a call.
@@ -115,8 +128,12 @@ pub struct Expect {
     pub location: Option<String>,
     /// Part of the message that refuses them.
     pub refused: Option<String>,
+    /// The HTTP endpoints that the host reads out of them, all of them in order.
+    pub endpoints: Option<Vec<String>>,
     /// `host:port` that the engine then tries to reach.
     pub connect: Option<String>,
+    /// `https://host:port` (or with `http`) that the engine then sends a request to.
+    pub request: Option<String>,
     /// Addresses that the name has, in place of a real look-up.
     #[serde(default)]
     pub resolves: Vec<std::net::IpAddr>,
@@ -190,9 +207,14 @@ impl Policy {
             }
             grants.push(Grant { host, port: grant.port, protocol: Protocol::Tcp, origin: GrantOrigin::Policy });
         }
+        let (over_http, over_tcp): (Vec<_>, Vec<_>) = written.target.iter().partition(|t| t.grammar.is_http());
         let has_sockets = imports.iter().any(|i| i.starts_with("wasi:sockets/"));
-        if !has_sockets && (!grants.is_empty() || !written.target.is_empty()) {
+        let has_http = imports.contains(HTTP);
+        if !has_sockets && (!over_tcp.is_empty() || !(grants.is_empty() || has_http)) {
             return Err(refuse("it grants network to an engine that imports no sockets".to_owned()));
+        }
+        if !has_http && !over_http.is_empty() {
+            return Err(refuse(format!("it names HTTP endpoints for an engine that does not import {HTTP}")));
         }
         TargetRules { targets: &written.target, parameters: &written.parameter }.check().map_err(refuse)?;
         Ok(Self {
@@ -217,7 +239,12 @@ impl Policy {
 
     /// Whether calls of this engine may have a backend.
     pub(crate) fn has_network(&self) -> bool {
-        self.imports.contains("wasi:sockets/tcp")
+        self.imports.contains("wasi:sockets/tcp") || self.speaks_http()
+    }
+
+    /// Whether the engine may have the host speak HTTP.
+    pub(crate) fn speaks_http(&self) -> bool {
+        self.imports.contains(HTTP)
     }
 
     /// What the fields of a write to `route` name as a backend. See `Engine::target`.

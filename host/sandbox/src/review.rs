@@ -2,10 +2,9 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
-use cofferdam_model::engine::{Catalog, Grant};
+use cofferdam_model::engine::{Catalog, Grant, Protocol};
 use cofferdam_model::review::{AddressExplained, Denial, Explained, Instances, PolicyReview, Report, Review, Reviewed};
 use cofferdam_model::{Error, ErrorKind, Result};
 use sha2::{Digest as _, Sha256};
@@ -13,6 +12,8 @@ use wasmtime_wasi::sockets::SocketAddrUse;
 
 use crate::catalog::BuiltinCatalog;
 use crate::net::gate::{Gate, LookupError};
+use crate::net::http::Destination;
+use crate::net::http::traffic::Traffic;
 use crate::net::ledger::Origin;
 use crate::policy::{Policy, World};
 use crate::target;
@@ -56,27 +57,39 @@ impl Review for BuiltinCatalog {
         let entry = self.entry(kind).ok_or_else(|| Error::new(ErrorKind::NotFound, format!("no engine {kind}")))?;
         let no = |reason: &str| Explained { reason: Some(reason.to_owned()), ..Explained::default() };
         if !entry.policy().has_network() {
-            return Ok(no("the sandbox policy of the engine lets it import no sockets"));
+            return Ok(no("the sandbox policy of the engine lets it import no network"));
         }
         let Some(grants) = grants else { return Ok(no("a call that names no backend has no network")) };
         let policy = entry.policy();
-        let within = Duration::from_millis(policy.limits.connect_ms);
         let border = self.sandbox().border.trial();
         let gate = Gate::shut(Arc::clone(&border));
-        let all = grants.iter().chain(&policy.grants).cloned().collect();
-        gate.open(Origin::default(), all, policy.limits.sockets, within);
+        let all: Vec<Grant> = grants.iter().chain(&policy.grants).cloned().collect();
+        gate.open(Origin::default(), all.clone(), &policy.limits, Traffic::none());
         let Ok(host) = target::host(host) else { return Ok(no("it is no host name and no address")) };
+        let said = || border.ledger.denials().pop().map_or_else(|| "refused".to_owned(), |d| d.reason);
+        let unknown = |error: &LookupError| match error {
+            LookupError::Denied => no(&said()),
+            LookupError::Unresolvable => no("it is granted, and the name is not known"),
+            LookupError::Timeout => no("it is granted, and the look-up took too long"),
+        };
+        if policy.speaks_http() {
+            let asked = [Protocol::Https, Protocol::Http].map(|protocol| Destination { protocol, host: host.clone(), port });
+            if let Some(to) = asked.iter().find(|to| all.iter().any(|grant| to.is_granted_by(grant))) {
+                return Ok(match gate.addresses(to).await {
+                    Ok(open) => {
+                        let open = open.into_iter().map(|a| AddressExplained { address: a.ip().to_string(), reason: None });
+                        Explained { allowed: true, reason: None, addresses: open.collect() }
+                    }
+                    Err(error) => unknown(&error),
+                });
+            }
+        }
         let found = match host.parse::<IpAddr>() {
             // An engine needs no look-up for it.
             Ok(literal) => vec![literal],
             Err(_) => match gate.look_up(&host).await {
                 Ok(found) => found,
-                Err(LookupError::Denied) => {
-                    let said = border.ledger.denials().pop();
-                    return Ok(no(&said.map_or_else(|| "refused".to_owned(), |d| d.reason)));
-                }
-                Err(LookupError::Unresolvable) => return Ok(no("it is granted, and the name is not known")),
-                Err(LookupError::Timeout) => return Ok(no("it is granted, and the look-up took too long")),
+                Err(error) => return Ok(unknown(&error)),
             },
         };
         let ask = |ip: IpAddr| {

@@ -8,6 +8,7 @@ use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAlloc
 use crate::SandboxError;
 use crate::instance::Kept;
 use crate::limits::{CORE_INSTANCES, TABLE_ELEMENTS, TABLES};
+use crate::net::gate::Border;
 use crate::permits::DESCRIBERS;
 
 /// How often running guests give way.
@@ -85,12 +86,13 @@ fn config(pool_size: u32, scan: Enabled) -> Config {
     config
 }
 
-/// Moves the runtime's clock on until the engine is gone. Once a second it also ends instances that waited too long for
-/// a next call.
-pub(crate) fn start_clock(engine: &Engine, kept: &Arc<Kept>) -> Result<(), SandboxError> {
+/// Moves the runtime's clock on until the engine is gone. Once a second it also ends instances and connections that
+/// waited too long for a next call.
+pub(crate) fn start_clock(engine: &Engine, kept: &Arc<Kept>, border: &Arc<Border>) -> Result<(), SandboxError> {
     const SWEEP: u32 = 100;
     let engine = engine.weak();
     let kept = Arc::downgrade(kept);
+    let border = Arc::downgrade(border);
     let mut ticks = 0_u32;
     std::thread::Builder::new()
         .name("sandbox-clock".to_owned())
@@ -99,10 +101,13 @@ pub(crate) fn start_clock(engine: &Engine, kept: &Arc<Kept>) -> Result<(), Sandb
                 engine.increment_epoch();
                 drop(engine);
                 ticks = ticks.wrapping_add(1);
-                if ticks.is_multiple_of(SWEEP)
-                    && let Some(kept) = kept.upgrade()
-                {
-                    drop(kept.expire());
+                if ticks.is_multiple_of(SWEEP) {
+                    if let Some(kept) = kept.upgrade() {
+                        drop(kept.expire());
+                    }
+                    if let Some(border) = border.upgrade() {
+                        border.pool.expire();
+                    }
                 }
                 std::thread::sleep(TICK);
             }

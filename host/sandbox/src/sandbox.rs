@@ -14,6 +14,7 @@ use crate::instance::Kept;
 use crate::leash::Leashes;
 use crate::net::address::Shut;
 use crate::net::gate::Border;
+use crate::net::http::{pool::Pool, tls};
 use crate::net::ledger::Ledger;
 use crate::net::resolver::{Resolver, System};
 use crate::permits::{Permits, Slot};
@@ -35,6 +36,9 @@ pub struct SandboxConfig {
     pub shut: Vec<SocketAddr>,
     /// Whether derived grants open loopback: a database beside the server is common.
     pub allow_loopback: bool,
+    /// PEM text of certificate authorities that are believed besides the usual ones when the host speaks HTTPS for an
+    /// engine. May be empty.
+    pub authorities: Vec<u8>,
 }
 
 /// Runs components.
@@ -61,7 +65,14 @@ impl Sandbox {
     pub(crate) fn with_resolver(config: SandboxConfig, resolver: Box<dyn Resolver>) -> Result<Arc<Self>, SandboxError> {
         let engine = runtime::engine(config.pool_size)?;
         let kept = Arc::default();
-        runtime::start_clock(&engine, &kept)?;
+        let border = Arc::new(Border {
+            shut: Shut { own: config.shut, allow_loopback: config.allow_loopback },
+            resolver,
+            ledger: Ledger::default(),
+            tls: tls::client(&config.authorities)?,
+            pool: Pool::default(),
+        });
+        runtime::start_clock(&engine, &kept, &border)?;
         Ok(Arc::new(Self {
             linker: component::linker(&engine)?,
             cache: Cache::new(&engine, config.cache),
@@ -69,11 +80,7 @@ impl Sandbox {
             connections: Connections::default(),
             kept,
             leashes: Leashes::default(),
-            border: Arc::new(Border {
-                shut: Shut { own: config.shut, allow_loopback: config.allow_loopback },
-                resolver,
-                ledger: Ledger::default(),
-            }),
+            border,
             engine,
         }))
     }
@@ -93,9 +100,10 @@ impl Sandbox {
         self.border.ledger.reports()
     }
 
-    /// Ends instances that wait for a next call. For the seal: they may hold connections and what they read.
+    /// Ends instances and connections that wait for a next call. For the seal: they hold what they read.
     pub fn drop_idle(&self) {
         while self.kept.evict() {}
+        self.border.pool.clear();
     }
 
     /// A place in the pool; an idle instance makes way for a call.

@@ -9,10 +9,12 @@ use cofferdam_model::{Error, SecretText};
 use tokio::time::Instant;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use crate::imports::storage::Buffer;
 use crate::limits::Growth;
 use crate::net::gate::{Border, Gate};
+use crate::net::http::{self, Hooks};
 use crate::output::Output;
 use crate::policy::{Limits, Policy};
 use crate::redact::Redactor;
@@ -24,6 +26,8 @@ pub(crate) struct State {
     table: ResourceTable,
     pub(crate) growth: Growth,
     pub(crate) gate: Arc<Gate>,
+    http: WasiHttpCtx,
+    hooks: Hooks,
     pub(crate) output: Output,
     /// Sockets whose connect took longer than the host waits.
     pub(crate) late: HashSet<u32>,
@@ -58,6 +62,8 @@ impl State {
             wasi,
             table,
             growth: Growth::up_to(limits.memory_bytes()),
+            http: http::context(),
+            hooks: Hooks::new(Arc::clone(&gate)),
             gate,
             output,
             late: HashSet::new(),
@@ -80,6 +86,12 @@ pub(crate) fn ticks(limits: &Limits) -> u64 {
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+impl WasiHttpView for State {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView { ctx: &mut self.http, hooks: &mut self.hooks, table: &mut self.table }
     }
 }
 

@@ -9,6 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use cofferdam_model::engine::Protocol;
 use serde::Deserialize;
 
+pub(crate) use self::https_url::authority;
 pub use self::word::Word;
 
 /// How a field that names a backend is written.
@@ -49,7 +50,7 @@ pub(crate) struct Address {
     pub(crate) host: String,
     pub(crate) port: u16,
     pub(crate) protocol: Protocol,
-    /// The text without a literal password.
+    /// The text without a literal password; of an endpoint, in its one form.
     pub(crate) location: String,
 }
 
@@ -144,7 +145,7 @@ fn ends_in_number(name: &str) -> bool {
 }
 
 /// `host` or `host:port`, an IPv6 address in brackets.
-fn host_and_port(text: &str) -> Result<(String, Option<u16>), TargetError> {
+pub(crate) fn host_and_port(text: &str) -> Result<(String, Option<u16>), TargetError> {
     if text.contains(',') {
         return Err(TargetError::SeveralHosts);
     }

@@ -53,6 +53,8 @@ pub(crate) struct Config {
     pub(crate) disable_printable_check: bool,
     /// Engines may reach this machine's own addresses where a configuration names them.
     pub(crate) allow_loopback: bool,
+    /// Certificate authorities, PEM, that are believed besides the public ones where the host speaks HTTPS for an engine.
+    pub(crate) backend_ca_file: Option<String>,
     /// For standard output: where a setting means something else here than elsewhere.
     pub(crate) notes: Vec<String>,
     /// For standard error: what is not understood, or not built.
@@ -74,6 +76,7 @@ impl Default for Config {
             pid_file: None,
             disable_printable_check: false,
             allow_loopback: true,
+            backend_ca_file: None,
             notes: Vec::new(),
             warnings: Vec::new(),
         }
@@ -124,10 +127,11 @@ const UNBUILT: [(&str, &str); 10] = [
 ];
 
 /// What [`Config::apply`] reads.
-const KNOWN: [&str; 14] = [
+const KNOWN: [&str; 15] = [
     "allow_loopback_backends",
     "api_addr",
     "backend",
+    "backend_ca_file",
     "cluster_name",
     "default_lease_ttl",
     "default_max_request_duration",
@@ -190,6 +194,7 @@ impl Config {
         if let Some(allowed) = body.attr_bool("allow_loopback_backends")? {
             self.allow_loopback = allowed;
         }
+        self.backend_ca_file = body.attr_str("backend_ca_file")?.or(self.backend_ca_file.take());
         self.log_level = body.attr_str("log_level")?.or(self.log_level.take());
         self.log_format = body.attr_str("log_format")?.or(self.log_format.take());
         self.pid_file = body.attr_str("pid_file")?.or(self.pid_file.take());

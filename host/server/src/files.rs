@@ -1,10 +1,17 @@
-//! The few files that the server itself writes, each replaced in one step.
+//! The few files that the server itself writes, each replaced in one step; and reading what an operator named.
 
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use cap_std::ambient_authority;
-use cap_std::fs::{Dir, DirBuilder, DirBuilderExt as _, OpenOptions, OpenOptionsExt as _};
+use cap_std::fs::{Dir, DirBuilder, DirBuilderExt as _, File, OpenOptions, OpenOptionsExt as _};
+
+/// All of a file that an operator named, wherever links lead.
+pub(crate) fn read(path: &str) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open_ambient(path, ambient_authority())?.read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
 
 /// The directory, made with everything above it if it is not there.
 pub(crate) fn directory(path: &Path) -> io::Result<Dir> {

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use cap_std::ambient_authority;
-use cap_std::fs::File;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -106,11 +104,6 @@ fn certificates(path: &str) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     Ok(all)
 }
 
-/// What the operator names is opened as named, wherever links lead.
 fn read(path: &str) -> Result<Vec<u8>, TlsError> {
-    let failed = |source| TlsError::Read { path: path.to_owned(), source };
-    let mut file = File::open_ambient(path, ambient_authority()).map_err(failed)?;
-    let mut bytes = Vec::new();
-    std::io::Read::read_to_end(&mut file, &mut bytes).map_err(failed)?;
-    Ok(bytes)
+    crate::files::read(path).map_err(|source| TlsError::Read { path: path.to_owned(), source })
 }

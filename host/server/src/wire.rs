@@ -31,7 +31,7 @@ pub(crate) enum WireError {
     /// The store.
     #[error("storage: {0}")]
     Store(Error),
-    /// The store's directory, or that of engines.
+    /// The store's directory, that of engines, or a file with certificate authorities.
     #[error("{path}: {source}")]
     Directory {
         /// As configured.
@@ -62,18 +62,26 @@ impl Vault {
         plugins: Option<&str>,
     ) -> Result<Self, WireError> {
         let (store, cache) = open(store).await?;
+        let unreadable = |path: &str| {
+            let path = path.to_owned();
+            |source| WireError::Directory { path, source }
+        };
+        let authorities = match &config.backend_ca_file {
+            Some(path) => files::read(path).map_err(unreadable(path))?,
+            None => Vec::new(),
+        };
         let sandbox = Sandbox::new(SandboxConfig {
             pool_size: POOL,
             cache,
             shut: listening.to_vec(),
             allow_loopback: config.allow_loopback,
+            authorities,
         })?;
         // From here on nothing needs to be opened below /proc/self, and no key is in memory yet.
         harden::memory();
         let mut catalog = BuiltinCatalog::new(Arc::clone(&sandbox), engines::builtins())?;
         if let Some(path) = plugins {
-            let directory = |source| WireError::Directory { path: path.to_owned(), source };
-            catalog.add(plugin_files::from_directory(path).map_err(directory)?, path)?;
+            catalog.add(plugin_files::from_directory(path).map_err(unreadable(path))?, path)?;
         }
         let catalog = Arc::new(catalog);
         let unlocked = Arc::clone(&sandbox);

@@ -82,7 +82,7 @@ pub trait Attack {
             version: "0.1.0".to_owned(),
             help: "Attacks its host.".to_owned(),
             routes,
-            kinds: vec![Kind { name: "user".to_owned(), reads_formats: vec![1], settles_after: 1, creates_within: 5 }],
+            kinds: vec![Kind { name: "user".to_owned(), reads_formats: vec![1], settles_after: 1, creates_within: 5, ends_itself: false }],
             storage_format: 1,
             reads_storage: Vec::new(),
         }
@@ -141,12 +141,16 @@ impl<T: Attack> rotation::Guest for T {
         Ok(current)
     }
 
-    fn apply(_slot: String, _current: String, _candidate: String) -> Result<(), Failure> {
-        Ok(())
+    fn apply(_slot: String, _current: String, _candidate: String) -> Result<Option<String>, Failure> {
+        Ok(None)
     }
 
     fn prove(_slot: String, _secret: String) -> Result<(), Failure> {
         Ok(())
+    }
+
+    fn retire(_slot: String, _old: String, _new: String) -> Result<Option<String>, Failure> {
+        Ok(None)
     }
 }
 

@@ -12,6 +12,10 @@ use tokio::sync::Semaphore;
 #[derive(Default)]
 pub(crate) struct Server {
     pub(crate) password: String,
+    /// It chooses new passwords itself.
+    pub(crate) chooses: bool,
+    /// Passwords that were retired.
+    pub(crate) retired: Vec<String>,
     pub(crate) users: BTreeSet<String>,
 }
 
@@ -66,7 +70,7 @@ pub(crate) struct Model {
 impl Model {
     /// A server that knows one password.
     pub(crate) fn serve(&self, address: &str, password: &str) {
-        let server = Server { password: password.to_owned(), users: BTreeSet::new() };
+        let server = Server { password: password.to_owned(), ..Server::default() };
         self.servers.lock().unwrap().insert(address.to_owned(), server);
     }
 

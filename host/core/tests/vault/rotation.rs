@@ -161,3 +161,35 @@ async fn a_deleted_configuration_is_not_rotated() {
     assert_eq!(refused(world.ask(&world.root, Update, ROTATE, json!({})).await), Backend);
     assert_eq!(password(&world), "first");
 }
+
+#[tokio::test]
+async fn a_backend_that_chooses_is_believed() {
+    for step in ["propose", "apply", "chose", "applied", "prove", "proved", "retire", "retired"] {
+        let mut world = World::new().await;
+        world.mounted().await;
+        world.model.with(HOME, |s| s.chooses = true);
+        world.model.script(&format!("issuer {step}"), Act::Fault, 1);
+        let _ = world.ask(&world.root, Update, ROTATE, json!({})).await;
+        world.restart().await;
+        works(&world).await;
+        world.root(Update, ROTATE, json!({})).await;
+        assert!(password(&world).starts_with("chosen-"), "{step}");
+        works(&world).await;
+    }
+}
+
+#[tokio::test]
+async fn the_old_secret_is_retired_however_often_it_takes() {
+    let mut world = World::new().await;
+    world.mounted().await;
+    world.model.script("issuer retire", Act::Fault, usize::MAX);
+    assert!(world.ask(&world.root, Update, ROTATE, json!({})).await.is_err());
+    // The new one is in use all the same.
+    assert_ne!(password(&world), "first");
+    world.credential().await;
+    world.model.clear("issuer retire");
+    world.restart().await;
+    until("the old secret is retired", || async { world.model.with(HOME, |s| s.retired == ["first"]) }).await;
+    let told = world.root(Update, ROTATE, json!({})).await;
+    assert_eq!(told["about"], "the new one");
+}

@@ -1,9 +1,10 @@
 //! Revocations: again until it is gone, by force where somebody says so, and never page by page half done.
 
+use cofferdam_leases::Intent;
 use cofferdam_storage::port::{LeaseFilter, LeaseState, Op};
 
 use crate::backend::{Creates, Mood};
-use crate::world::World;
+use crate::world::{World, intent};
 
 #[tokio::test]
 async fn a_lost_answer_is_asked_for_again() {
@@ -31,6 +32,21 @@ async fn a_conflict_blocks_and_force_forgets() {
     world.ledger.revoke_all(all, true, true).await.unwrap();
     assert_eq!(world.state(&id).await, None);
     assert_eq!(world.backend.objects(), ["x"], "force is an explicit word: the object may stay");
+}
+
+#[tokio::test]
+async fn what_ends_by_itself_is_only_forgotten() {
+    for how in [Creates::Well, Creates::Mute] {
+        let world = World::new().await;
+        world.start_worker();
+        world.backend.set_mood("b", Mood::Unreachable);
+        let intent = Intent { ends_itself: true, ..intent("b", "x") };
+        if let Ok(made) = world.ledger.issue(intent, world.make(how)).await {
+            world.ledger.revoke(&made.lease.id, true).await.unwrap();
+        }
+        world.until("the lease is gone", || async { world.objects(None).await.is_empty() }).await;
+        assert_eq!(world.backend.asked("b"), 0, "{how:?}");
+    }
 }
 
 #[tokio::test]

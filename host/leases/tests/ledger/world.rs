@@ -81,6 +81,7 @@ pub(crate) fn intent(backend: &str, object: &str) -> Intent {
         ttl: TTL,
         creates_within: 30,
         settles_after: 60,
+        ends_itself: false,
         changes: Changes::default(),
     }
 }

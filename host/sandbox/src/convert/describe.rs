@@ -149,6 +149,7 @@ fn kind(said: guest::Kind) -> Result<Kind, BadAnswer> {
         reads_formats: said.reads_formats,
         settles_after: said.settles_after,
         creates_within: said.creates_within,
+        ends_itself: said.ends_itself,
     })
 }
 
@@ -209,7 +210,13 @@ mod tests {
     #[test]
     fn credentials_need_a_world_that_has_them() -> Result<(), crate::SandboxError> {
         let with = |reads_formats: Vec<u32>, creates_within| {
-            let kind = guest::Kind { name: "user".to_owned(), reads_formats, settles_after: 5, creates_within };
+            let kind = guest::Kind {
+                name: "user".to_owned(),
+                reads_formats,
+                settles_after: 5,
+                creates_within,
+                ends_itself: false,
+            };
             guest::Description { kinds: vec![kind], ..said("x", None) }
         };
         assert!(description(with(vec![1], 10), &policy("database")?).is_ok());

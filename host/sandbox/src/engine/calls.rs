@@ -182,13 +182,14 @@ impl Engine for ComponentEngine {
         slot: &str,
         current: &SecretText,
         candidate: &SecretText,
-    ) -> Result<(), CallError> {
+    ) -> Result<Option<SecretText>, CallError> {
         let Some(issuer) = &self.loaded.exports.issuer else { return Err(self.unsupported()) };
         let mut run = Run::begin(self, call, vec![current.clone(), candidate.clone()]).await?;
         let applied = ask!(run, issuer.rotation, call_apply, slot, &json(current), &json(candidate));
-        good!(run, run.result(applied));
+        let applied = good!(run, run.result(applied));
+        let applied = good!(run, run.checked(applied.map(convert::text_secret).transpose()));
         drop(run.finish());
-        Ok(())
+        Ok(applied)
     }
 
     async fn prove(&self, call: Call, slot: &str, secret: &SecretText) -> Result<(), CallError> {
@@ -200,9 +201,29 @@ impl Engine for ComponentEngine {
         Ok(())
     }
 
+    async fn retire(
+        &self,
+        call: Call,
+        slot: &str,
+        old: &SecretText,
+        new: &SecretText,
+    ) -> Result<Option<String>, CallError> {
+        let Some(issuer) = &self.loaded.exports.issuer else { return Err(self.unsupported()) };
+        let mut run = Run::begin(self, call, vec![old.clone(), new.clone()]).await?;
+        let told = ask!(run, issuer.rotation, call_retire, slot, &json(old), &json(new));
+        let told = good!(run, run.result(told));
+        let checked = told
+            .as_deref()
+            .map_or(Ok(()), |told| convert::check_json(told, self.policy.limits.response_bytes, Shape::Object));
+        good!(run, run.checked(checked));
+        drop(run.finish());
+        Ok(told)
+    }
+
     fn withdraw(&self, mount_uuid: &str, backend: &str, generation: u64) {
         self.sandbox.leashes.pull(mount_uuid, backend, generation);
         self.sandbox.kept.forget_target(mount_uuid, backend, generation);
+        self.sandbox.border.pool.forget_target(mount_uuid, backend, generation);
     }
 
     async fn migrate(&self, call: Call, stored_format: u32) -> Result<Done<()>, CallError> {

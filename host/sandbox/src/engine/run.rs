@@ -16,6 +16,7 @@ use crate::convert::{self, BadAnswer};
 use crate::fault::{self, Fault};
 use crate::instance::{Compartment, NotStarted, WarmKey};
 use crate::leash::Leash;
+use crate::net::http::{self, traffic::Traffic};
 use crate::net::ledger::{Origin, Present, Row};
 use crate::permits::MountPermit;
 use crate::redact::Redactor;
@@ -146,10 +147,13 @@ impl<'e> Run<'e> {
         // What the policy grants holds for every backend; without one there is no network at all.
         let grants = call.backend.as_ref().map(|b| b.grants.iter().chain(&engine.policy.grants).cloned().collect());
         let (mount, mount_uuid, lane) = (call.mount.path.clone(), call.mount.uuid.clone(), call.lane);
-        let leash = call.backend.as_ref().map(|backend| {
-            let generation = backend.target.as_ref().map_or(0, |t| t.generation);
-            sandbox.leashes.tie(&call.mount.uuid, &backend.name, generation)
+        let connected = call.backend.as_ref().map(|backend| http::traffic::Place {
+            mount: call.mount.uuid.clone(),
+            backend: backend.name.clone(),
+            generation: backend.target.as_ref().map_or(0, |t| t.generation),
         });
+        let leash = connected.as_ref().map(|at| sandbox.leashes.tie(&at.mount, &at.backend, at.generation));
+        let traffic = Traffic::new(limits, connected, leash.clone());
         let mut active = Active::new(call, Arc::clone(&engine.policy), deadline, carried);
         let redactor = active.redactor();
         let kept = key.as_ref().and_then(|key| sandbox.kept.check_out(&engine.digest, key));
@@ -176,12 +180,7 @@ impl<'e> Run<'e> {
             }
         };
         let state = compartment.store.data_mut();
-        state.gate.open(
-            origin,
-            grants.unwrap_or_default(),
-            limits.sockets,
-            std::time::Duration::from_millis(limits.connect_ms),
-        );
+        state.gate.open(origin, grants.unwrap_or_default(), limits, traffic);
         state.active = Some(active);
         Ok(Self {
             engine,

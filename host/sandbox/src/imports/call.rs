@@ -2,7 +2,7 @@
 
 use tokio::time::Instant;
 
-use crate::bindings::cofferdam::engine::call::{Host, MountInfo, TargetInfo};
+use crate::bindings::cofferdam::engine::call::{Endpoint, Host, MountInfo, TargetInfo};
 use crate::state::State;
 
 impl Host for State {
@@ -24,6 +24,11 @@ impl Host for State {
             host: t.host.clone(),
             port: t.port,
             location: t.location.clone(),
+            endpoints: t
+                .endpoints
+                .iter()
+                .map(|e| Endpoint { field: e.field.clone(), url: e.location.clone() })
+                .collect(),
         }))
     }
 

@@ -18,7 +18,13 @@ type Outcome = Result<(), Box<dyn std::error::Error>>;
 const LONG: Duration = Duration::from_secs(60);
 
 fn sandbox() -> Result<Arc<Sandbox>, SandboxError> {
-    Sandbox::new(SandboxConfig { pool_size: 2, cache: None, shut: Vec::new(), allow_loopback: true })
+    Sandbox::new(SandboxConfig {
+        pool_size: 2,
+        cache: None,
+        shut: Vec::new(),
+        allow_loopback: true,
+        authorities: Vec::new(),
+    })
 }
 
 fn policy(limits: &str) -> Result<Policy, SandboxError> {
@@ -290,7 +296,13 @@ mod kept {
     #[tokio::test]
     async fn a_backend_keeps_no_more_than_it_may_whatever_they_know() -> Outcome {
         // A pool in which nobody has to make way for the next one.
-        let config = SandboxConfig { pool_size: 16, cache: None, shut: Vec::new(), allow_loopback: true };
+        let config = SandboxConfig {
+            pool_size: 16,
+            cache: None,
+            shut: Vec::new(),
+            allow_loopback: true,
+            authorities: Vec::new(),
+        };
         let sandbox = Sandbox::new(config)?;
         let digest = Arc::from("d");
         let (old, new, other) = (key(|_| {}), key(|b| b.secret = None), key(|b| b.name = "other".to_owned()));

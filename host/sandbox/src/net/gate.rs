@@ -9,21 +9,35 @@ use cofferdam_model::engine::{Grant, GrantOrigin, Protocol};
 use wasmtime_wasi::sockets::SocketAddrUse;
 
 use super::address::Shut;
+use super::http::Destination;
+use super::http::pool::Pool;
+use super::http::traffic::Traffic;
 use super::ledger::{Ledger, Origin};
 use super::resolver::{Found, Resolver};
+use crate::policy::Limits;
 
 /// What all gates of a server share.
 pub(crate) struct Border {
     pub(crate) shut: Shut,
     pub(crate) resolver: Box<dyn Resolver>,
     pub(crate) ledger: Ledger,
+    /// For HTTPS that the host speaks.
+    pub(crate) tls: Arc<rustls::ClientConfig>,
+    /// HTTP connections between requests.
+    pub(crate) pool: Pool,
 }
 
 impl Border {
     /// The same rules with a ledger of its own, to ask what a gate would say.
     pub(crate) fn trial(self: &Arc<Self>) -> Arc<Self> {
         let resolver = Box::new(Through(Arc::clone(self)));
-        Arc::new(Self { shut: self.shut.clone(), resolver, ledger: Ledger::trial() })
+        Arc::new(Self {
+            shut: self.shut.clone(),
+            resolver,
+            ledger: Ledger::trial(),
+            tls: Arc::clone(&self.tls),
+            pool: Pool::default(),
+        })
     }
 }
 
@@ -58,23 +72,46 @@ pub(crate) struct Gate {
     inner: Mutex<Inner>,
 }
 
-#[derive(Default)]
 struct Inner {
     origin: Origin,
     grants: Vec<Grant>,
     /// Addresses that this call's look-ups of granted names gave, with the granted port.
     pins: HashSet<(IpAddr, u16)>,
     sockets_left: u32,
+    requests_left: u32,
     lookups_left: u32,
     /// Refusals that are still written down one by one.
     denials_left: u32,
     connect_within: Duration,
+    /// The call's share of HTTP.
+    traffic: Arc<Traffic>,
 }
 
 impl Gate {
     /// A gate that lets nothing pass.
     pub(crate) fn shut(border: Arc<Border>) -> Self {
-        Self { border, inner: Mutex::default() }
+        let inner = Inner {
+            origin: Origin::default(),
+            grants: Vec::new(),
+            pins: HashSet::new(),
+            sockets_left: 0,
+            requests_left: 0,
+            lookups_left: 0,
+            denials_left: 0,
+            connect_within: Duration::ZERO,
+            traffic: Arc::new(Traffic::none()),
+        };
+        Self { border, inner: Mutex::new(inner) }
+    }
+
+    /// What this gate shares with all others.
+    pub(crate) fn border(&self) -> &Border {
+        &self.border
+    }
+
+    /// The share of HTTP that the current call has.
+    pub(crate) fn traffic(&self) -> Arc<Traffic> {
+        Arc::clone(&self.lock().traffic)
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -82,16 +119,18 @@ impl Gate {
     }
 
     /// Opens it for one call.
-    pub(crate) fn open(&self, origin: Origin, grants: Vec<Grant>, sockets: u32, connect_within: Duration) {
+    pub(crate) fn open(&self, origin: Origin, grants: Vec<Grant>, limits: &Limits, traffic: Traffic) {
         let canonical = |g: Grant| Grant { host: crate::target::host(&g.host).unwrap_or(g.host), ..g };
         *self.lock() = Inner {
             origin,
             grants: grants.into_iter().map(canonical).collect(),
             pins: HashSet::new(),
-            sockets_left: sockets,
+            sockets_left: limits.sockets,
+            requests_left: limits.http_requests,
             lookups_left: MAX_LOOKUPS,
             denials_left: MAX_DENIALS,
-            connect_within,
+            connect_within: Duration::from_millis(limits.connect_ms),
+            traffic: Arc::new(traffic),
         };
     }
 
@@ -101,13 +140,15 @@ impl Gate {
         inner.grants.clear();
         inner.pins.clear();
         inner.sockets_left = 0;
+        inner.requests_left = 0;
+        std::mem::replace(&mut inner.traffic, Arc::new(Traffic::none())).end();
     }
 
     pub(crate) fn connect_within(&self) -> Duration {
         self.lock().connect_within
     }
 
-    fn deny(&self, attempt: String, reason: &str) {
+    pub(crate) fn deny(&self, attempt: String, reason: &str) {
         let mut inner = self.lock();
         let left = inner.denials_left.checked_sub(1);
         inner.denials_left = left.unwrap_or(0);
@@ -154,13 +195,10 @@ impl Gate {
             return Ok(vec![literal]);
         }
         self.border.ledger.count(&origin.engine, &origin.mount, |c| c.lookups += 1);
-        let found = self.border.resolver.resolve(host).await.map_err(|e| match e.kind() {
-            std::io::ErrorKind::TimedOut => LookupError::Timeout,
-            _ => LookupError::Unresolvable,
-        })?;
+        let found = self.resolve(host).await?;
         let mut open = Vec::new();
         let mut refused = None;
-        for ip in found.iter().map(IpAddr::to_canonical) {
+        for ip in found {
             for grant in &granted {
                 match self.border.shut.reason(ip, grant.port) {
                     None => {
@@ -181,6 +219,82 @@ impl Gate {
             _ if open.is_empty() => Err(LookupError::Unresolvable),
             _ => Ok(open),
         }
+    }
+
+    async fn resolve(&self, host: String) -> Result<Vec<IpAddr>, LookupError> {
+        let found = self.border.resolver.resolve(host).await.map_err(|e| match e.kind() {
+            std::io::ErrorKind::TimedOut => LookupError::Timeout,
+            _ => LookupError::Unresolvable,
+        })?;
+        Ok(found.iter().map(IpAddr::to_canonical).collect())
+    }
+
+    /// Whether a request may go there: a redirect elsewhere asks again.
+    pub(crate) fn admit(&self, to: &Destination) -> Result<(), LookupError> {
+        let mut inner = self.lock();
+        let left = inner.requests_left.checked_sub(1);
+        inner.requests_left = left.unwrap_or(0);
+        let is_granted = inner.grants.iter().any(|g| to.is_granted_by(g));
+        let origin = inner.origin.clone();
+        drop(inner);
+        let refused = match left {
+            None => "the call has used up its requests",
+            Some(_) if is_granted => {
+                self.border.ledger.count(&origin.engine, &origin.mount, |c| c.requests += 1);
+                return Ok(());
+            }
+            Some(_) => "no grant names this host and port",
+        };
+        self.deny(format!("request {to}"), refused);
+        Err(LookupError::Denied)
+    }
+
+    /// Where a request may connect to: addresses that were looked up once, and looked at. Only what [`Gate::admit`] let
+    /// pass comes here.
+    pub(crate) async fn addresses(&self, to: &Destination) -> Result<Vec<SocketAddr>, LookupError> {
+        let (origin, is_explicit, is_over) = {
+            let mut inner = self.lock();
+            let explicit = |g: &Grant| g.origin == GrantOrigin::Operator && to.is_granted_by(g);
+            let left = inner.lookups_left.checked_sub(1);
+            inner.lookups_left = left.unwrap_or(0);
+            (inner.origin.clone(), inner.grants.iter().any(explicit), left.is_none())
+        };
+        if is_over {
+            self.deny(format!("request {to}"), "the call has used up its look-ups");
+            return Err(LookupError::Denied);
+        }
+        let literal: Option<IpAddr> = to.host.parse().ok();
+        let found = match literal {
+            Some(ip) => vec![ip],
+            None => {
+                self.border.ledger.count(&origin.engine, &origin.mount, |c| c.lookups += 1);
+                self.resolve(to.host.clone()).await?
+            }
+        };
+        let mut open = Vec::new();
+        let mut refused = None;
+        for ip in found {
+            // An operator's own word opens even what is shut for everybody else; no name does.
+            let reason = if literal.is_some() && is_explicit { None } else { self.border.shut.reason(ip, to.port) };
+            match reason {
+                None => open.push(SocketAddr::new(ip, to.port)),
+                Some(reason) => refused = Some((ip, reason)),
+            }
+        }
+        match refused {
+            Some((ip, reason)) if open.is_empty() => {
+                self.deny(format!("request {to} at {ip}"), reason);
+                Err(LookupError::Denied)
+            }
+            _ if open.is_empty() => Err(LookupError::Unresolvable),
+            _ => Ok(open),
+        }
+    }
+
+    /// Writes down a connection that the host makes for the call.
+    pub(crate) fn connected(&self, to: SocketAddr) {
+        let origin = self.lock().origin.clone();
+        self.border.ledger.connected(&origin, to);
     }
 
     /// Decides about one use of an address. Called by the socket implementation before every system call.
@@ -225,6 +339,12 @@ impl Gate {
     }
 }
 
+impl Drop for Gate {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
 fn verb(purpose: SocketAddrUse) -> &'static str {
     match purpose {
         SocketAddrUse::TcpConnect => "connect",
@@ -236,7 +356,7 @@ fn verb(purpose: SocketAddrUse) -> &'static str {
 }
 
 /// A name from a guest, fit for a log line.
-fn printable(name: &str) -> String {
+pub(crate) fn printable(name: &str) -> String {
     name.chars().take(253).map(|c| if c.is_ascii_graphic() { c } else { '?' }).collect()
 }
 

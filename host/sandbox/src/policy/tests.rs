@@ -1,15 +1,15 @@
 //! Policies: the parser, and the examples that every policy of this repository carries.
 
-use std::time::Duration;
-
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
-use cofferdam_model::engine::{Grant, GrantOrigin};
+use cofferdam_model::engine::{Grant, NewTarget, Target};
 use wasmtime_wasi::sockets::SocketAddrUse;
 
 use super::*;
 use crate::net::gate::Gate;
 use crate::net::gate::tests::{Table, border};
+use crate::net::http::Destination;
+use crate::net::http::traffic::Traffic;
 use crate::net::ledger::Origin;
 
 const SMALL: &str = "engine = 'kv'\nworld = 'secrets'\n";
@@ -33,6 +33,10 @@ fn unknown_keys_are_errors() {
         ("[[expect]]\ndeny = 'a'\n", "deny"),
         ("imports = ['wasi:sockets/tcp@0.2.0']\n", "without version"),
         ("[[grant]]\nhost = 'a'\nport = 1\n", "imports no sockets"),
+        (
+            "imports = ['wasi:sockets/tcp']\n[[target]]\nroute = 'r'\nfield = 'f'\ngrammar = 'https-url'\n",
+            "does not import wasi:http/outgoing-handler",
+        ),
         ("imports = ['wasi:sockets/tcp']\n[[grant]]\nhost = '*.corp'\nport = 1\n", "host"),
         ("imports = ['wasi:sockets/tcp']\n[[grant]]\nhost = 'a'\nport = 0\n", "port 0"),
     ] {
@@ -115,25 +119,48 @@ async fn replay(policy: &Policy, expect: &Expect) -> Outcome {
             return Err(format!("location: {found:?}").into());
         }
     }
-    let Some(connect) = &expect.connect else { return Ok(()) };
-    let want = expect.allowed.ok_or("connect without allowed")?;
-    let mut grants = policy.grants.clone();
-    grants.extend(derived.map(|t| Grant {
-        host: t.host,
-        port: t.port,
-        protocol: Protocol::Tcp,
-        origin: GrantOrigin::Derived,
-    }));
-    let (host, port) = target::host_port(connect)?;
-    let table = Table::default();
-    table.set(&host, &expect.resolves);
-    let gate = Gate::shut(border(&table));
-    gate.open(Origin::default(), grants, 8, Duration::from_secs(1));
-    let mut reached = false;
-    for ip in gate.look_up(&host).await.unwrap_or_default() {
-        reached |= gate.permits((ip, port).into(), SocketAddrUse::TcpConnect);
+    if let Some(want) = &expect.endpoints {
+        let found: Vec<_> = derived.iter().flat_map(|t| &t.endpoints).map(|e| e.location.clone()).collect();
+        if found != *want {
+            return Err(format!("endpoints: {found:?}").into());
+        }
     }
-    if reached == want { Ok(()) } else { Err(format!("reached: {reached}").into()) }
+    let mut grants = policy.grants.clone();
+    grants.extend(derived.into_iter().flat_map(granted));
+    if let Some(connect) = &expect.connect {
+        let (host, port) = target::host_port(connect)?;
+        let gate = gate(&host, &expect.resolves, grants.clone());
+        let mut reached = false;
+        for ip in gate.look_up(&host).await.unwrap_or_default() {
+            reached |= gate.permits((ip, port).into(), SocketAddrUse::TcpConnect);
+        }
+        compare("connect", reached, expect.allowed)?;
+    }
+    if let Some(request) = &expect.request {
+        let to = Destination::parse(request).map_err(|e| e.to_string())?;
+        let gate = gate(&to.host, &expect.resolves, grants);
+        let reached = gate.admit(&to).is_ok() && gate.addresses(&to).await.is_ok();
+        compare("request", reached, expect.allowed)?;
+    }
+    Ok(())
+}
+
+fn granted(new: NewTarget) -> Vec<Grant> {
+    let NewTarget { host, port, location, endpoints, .. } = new;
+    Target { generation: 1, host, port, location, endpoints }.grants()
+}
+
+fn gate(host: &str, resolves: &[std::net::IpAddr], grants: Vec<Grant>) -> Gate {
+    let table = Table::default();
+    table.set(host, resolves);
+    let gate = Gate::shut(border(&table));
+    gate.open(Origin::default(), grants, &Limits { sockets: 8, ..limits() }, Traffic::none());
+    gate
+}
+
+fn compare(what: &str, reached: bool, want: Option<bool>) -> Outcome {
+    let want = want.ok_or("an attempt without allowed")?;
+    if reached == want { Ok(()) } else { Err(format!("{what}: reached: {reached}").into()) }
 }
 
 #[test]
@@ -145,7 +172,7 @@ fn defaults_are_complete() {
 const ENDPOINTS: &str = r#"
 engine = "kv"
 world = "issuer"
-imports = ["wasi:sockets/tcp"]
+imports = ["wasi:http/outgoing-handler", "wasi:http/types"]
 [[parameter]]
 name = "region"
 route = "config/root"

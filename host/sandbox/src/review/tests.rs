@@ -1,6 +1,6 @@
 //! The gate is asked, and nothing else decides.
 
-use cofferdam_model::engine::{GrantOrigin, Protocol};
+use cofferdam_model::engine::GrantOrigin;
 
 use super::*;
 use crate::net::gate::tests::Table;
@@ -10,7 +10,7 @@ type Outcome = std::result::Result<(), Box<dyn std::error::Error>>;
 
 fn catalog(table: &Table) -> std::result::Result<BuiltinCatalog, Box<dyn std::error::Error>> {
     let own = SocketAddr::from(([10, 9, 9, 9], 8200));
-    let config = SandboxConfig { pool_size: 2, cache: None, shut: vec![own], allow_loopback: true };
+    let config = SandboxConfig { pool_size: 2, cache: None, shut: vec![own], allow_loopback: true, authorities: Vec::new() };
     let sandbox = Sandbox::with_resolver(config, Box::new(table.clone()))?;
     let database = Builtin {
         kind: "database",

@@ -33,7 +33,25 @@ pub(super) fn parse(text: &str) -> Result<Address, TargetError> {
         return Err(TargetError::UserInfo);
     }
     let (host, port) = host_and_port(authority)?;
-    Ok(Address { host, port: port.unwrap_or(usual), protocol, location: text.to_owned() })
+    let port = port.unwrap_or(usual);
+    let path = rest.get(authority.len()..).unwrap_or_default();
+    // In the form in which the request goes out: what is signed over the host's name stays true.
+    let location = format!("{}{}{path}", scheme(protocol), self::authority(&host, port, protocol));
+    Ok(Address { host, port, protocol, location })
+}
+
+fn scheme(protocol: Protocol) -> &'static str {
+    match protocol {
+        Protocol::Http => "http://",
+        Protocol::Https | Protocol::Tcp => "https://",
+    }
+}
+
+/// Host and port as a request names them: an IPv6 address in brackets, the protocol's own port left out.
+pub(crate) fn authority(host: &str, port: u16, protocol: Protocol) -> String {
+    let usual = if protocol == Protocol::Http { 80 } else { 443 };
+    let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+    if port == usual { host } else { format!("{host}:{port}") }
 }
 
 #[cfg(test)]
@@ -53,6 +71,20 @@ mod tests {
         assert_eq!(at("http://127.0.0.1:5000"), Ok(("127.0.0.1".to_owned(), 5000, Protocol::Http)));
         assert_eq!(at("http://[::1]:5000/"), Ok(("::1".to_owned(), 5000, Protocol::Http)));
         assert_eq!(at("https://[::ffff:10.0.0.7]"), Ok(("10.0.0.7".to_owned(), 443, Protocol::Https)));
+    }
+
+    #[test]
+    fn an_endpoint_has_one_form() {
+        for (text, want) in [
+            ("https://IAM.amazonaws.com", "https://iam.amazonaws.com"),
+            ("https://IAM.amazonaws.com:443/Path/", "https://iam.amazonaws.com/Path/"),
+            ("http://127.0.0.1:5000", "http://127.0.0.1:5000"),
+            ("http://iam.corp:443", "http://iam.corp:443"),
+            ("https://[::FFFF:10.0.0.7]:8443/", "https://10.0.0.7:8443/"),
+            ("https://[2001:DB8::1]", "https://[2001:db8::1]"),
+        ] {
+            assert_eq!(parse(text).map(|a| a.location).as_deref(), Ok(want), "{text}");
+        }
     }
 
     #[test]

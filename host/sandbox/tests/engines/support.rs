@@ -33,7 +33,8 @@ pub(crate) fn catalog(
     component: &'static [u8],
     policy: &'static str,
 ) -> Result<(Arc<Sandbox>, BuiltinCatalog), SandboxError> {
-    let config = SandboxConfig { pool_size: 16, cache: None, shut: Vec::new(), allow_loopback: true };
+    let config =
+        SandboxConfig { pool_size: 16, cache: None, shut: Vec::new(), allow_loopback: true, authorities: Vec::new() };
     let sandbox = Sandbox::new(config)?;
     let catalog = BuiltinCatalog::new(Arc::clone(&sandbox), vec![Builtin { kind, component, policy }])?;
     Ok((sandbox, catalog))

@@ -86,6 +86,7 @@ fn engine_json(engine: &Reviewed, mounts: &[&str], reports: &[&Report]) -> Value
         "counts": {
             "calls": total(|r| r.counts.calls),
             "faults": total(|r| r.counts.faults.total()),
+            "requests": total(|r| r.counts.requests),
             "connections": total(|r| r.counts.connections),
             "denials": total(|r| r.counts.denials),
         },

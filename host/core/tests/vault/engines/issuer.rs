@@ -87,7 +87,13 @@ impl Engine for Issuer {
                 route("unnamed/{name}", &[Update], "", &[]),
                 route("rotate-root/{name}", &[Update], "", &[]),
             ],
-            kinds: vec![Kind { name: "user".to_owned(), reads_formats: vec![1], settles_after: 0, creates_within: 10 }],
+            kinds: vec![Kind {
+                name: "user".to_owned(),
+                reads_formats: vec![1],
+                settles_after: 0,
+                creates_within: 10,
+                ends_itself: false,
+            }],
             storage_format: 1,
             reads_storage: vec![1],
         }))
@@ -187,17 +193,37 @@ impl Engine for Issuer {
         _slot: &str,
         current: &SecretText,
         candidate: &SecretText,
-    ) -> Result<(), CallError> {
+    ) -> Result<Option<SecretText>, CallError> {
         self.0.pass("issuer apply").await?;
         let address = self.enter(call.backend.as_ref(), Some(current))?;
+        let chosen = format!("chosen-{}", ids::base62(12));
+        if self.0.with(&address, |s| s.chooses) && !candidate.expose().starts_with("chosen-") {
+            self.0.pass("issuer chose").await?;
+            return Ok(Some(secret(&chosen)));
+        }
         self.0.with(&address, |s| candidate.expose().clone_into(&mut s.password));
-        self.0.pass("issuer applied").await
+        self.0.pass("issuer applied").await?;
+        Ok(None)
     }
 
     async fn prove(&self, call: Call, _slot: &str, secret: &SecretText) -> Result<(), CallError> {
         self.0.pass("issuer prove").await?;
         self.enter(call.backend.as_ref(), Some(secret))?;
         self.0.pass("issuer proved").await
+    }
+
+    async fn retire(
+        &self,
+        call: Call,
+        _slot: &str,
+        old: &SecretText,
+        new: &SecretText,
+    ) -> Result<Option<String>, CallError> {
+        self.0.pass("issuer retire").await?;
+        let address = self.enter(call.backend.as_ref(), Some(new))?;
+        self.0.with(&address, |s| s.retired.push(old.expose().to_owned()));
+        self.0.pass("issuer retired").await?;
+        Ok(Some(json!({ "about": "the new one" }).to_string()))
     }
 
     async fn migrate(&self, _call: Call, _stored_format: u32) -> Result<Done<()>, CallError> {

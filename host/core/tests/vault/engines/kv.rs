@@ -115,11 +115,15 @@ impl Engine for Kv {
         Err(failure(Cause::Unsupported, "no rotation"))
     }
 
-    async fn apply(&self, _: Call, _: &str, _: &SecretText, _: &SecretText) -> Result<(), CallError> {
+    async fn apply(&self, _: Call, _: &str, _: &SecretText, _: &SecretText) -> Result<Option<SecretText>, CallError> {
         Err(failure(Cause::Unsupported, "no rotation"))
     }
 
     async fn prove(&self, _: Call, _: &str, _: &SecretText) -> Result<(), CallError> {
+        Err(failure(Cause::Unsupported, "no rotation"))
+    }
+
+    async fn retire(&self, _: Call, _: &str, _: &SecretText, _: &SecretText) -> Result<Option<String>, CallError> {
         Err(failure(Cause::Unsupported, "no rotation"))
     }
 

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::super::resolver::Found;
 use super::*;
+use crate::policy::tests::limits;
 
 /// Answers from a table.
 #[derive(Clone, Default)]
@@ -33,6 +34,8 @@ pub(crate) fn border(table: &Table) -> Arc<Border> {
         shut: Shut { own: vec![SocketAddr::from(([10, 9, 9, 9], 8200))], allow_loopback: true },
         resolver: Box::new(table.clone()),
         ledger: Ledger::default(),
+        tls: crate::net::http::tls::client(&[]).unwrap(),
+        pool: Pool::default(),
     })
 }
 
@@ -42,7 +45,7 @@ fn grant(host: &str, port: u16, origin: GrantOrigin) -> Grant {
 
 fn open(table: &Table, grants: Vec<Grant>) -> Gate {
     let gate = Gate::shut(border(table));
-    gate.open(Origin::default(), grants, 2, Duration::from_secs(1));
+    gate.open(Origin::default(), grants, &Limits { sockets: 2, ..limits() }, Traffic::none());
     gate
 }
 
