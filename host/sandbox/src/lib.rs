@@ -38,6 +38,9 @@ mod sandbox;
 mod state;
 mod target;
 
+#[cfg(test)]
+mod fuzz;
+
 pub use catalog::{Builtin, BuiltinCatalog};
 pub use cofferdam_model::review::{Counts, Denial, Report};
 pub use connections::ConnectionRule;
