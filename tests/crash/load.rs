@@ -1,26 +1,12 @@
 //! Clients that write, ask for credentials and give them back, and remember what was acknowledged.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use harness::{Api, Credential};
+use harness::{Api, Credential, Promised};
 use serde_json::json;
-
-/// What the server acknowledged.
-#[derive(Default)]
-pub(crate) struct Promised {
-    /// Key and value of each entry.
-    pub(crate) written: BTreeMap<String, u64>,
-    /// Credentials that were given out.
-    pub(crate) kept: Vec<Credential>,
-    /// Credentials that were given out and taken back, done when it was answered.
-    pub(crate) revoked: Vec<Credential>,
-    /// Credentials whose revocation was asked for, without an answer: either is right.
-    pub(crate) undecided: Vec<Credential>,
-}
 
 /// Running clients.
 pub(crate) struct Load {

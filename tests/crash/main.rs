@@ -11,20 +11,21 @@
 )]
 
 mod load;
-mod oracle;
 mod zombie;
 
 use std::io::Read as _;
 use std::thread;
 use std::time::Duration;
 
-use harness::{DatabaseMount, Postgres, Server, wait_at_most};
+use harness::{DatabaseMount, Oracle, Postgres, Server, wait_at_most};
+use rustix::process::Signal;
 use serde_json::json;
 
 use crate::load::Load;
 
-/// How often the server is killed.
+/// How often the server is killed in an ordinary run, and in a long one.
 const KILLS: usize = 110;
+const KILLS_LONG: usize = 400;
 /// The longest that it is left alone, in milliseconds.
 const LIFE_MILLIS_MAX: u64 = 250;
 /// An undecided create is swept at its `not-after` (30 seconds) and believed gone a minute later; the rest is for a busy
@@ -33,6 +34,27 @@ const SETTLED: Duration = Duration::from_secs(150);
 
 #[test]
 fn nothing_is_lost_over_a_hundred_kills() {
+    survive(KILLS, |_, _| {});
+}
+
+#[test]
+#[ignore = "takes minutes: `cargo soak` runs it"]
+fn nothing_is_lost_over_hundreds_of_kills() {
+    survive(KILLS_LONG, |server, cluster| match random(4) {
+        // Its sessions end under it.
+        0 => cluster.end_sessions(),
+        // It stands still for a moment, while the database goes on.
+        1 => {
+            server.signal(Signal::STOP);
+            thread::sleep(Duration::from_millis(random(LIFE_MILLIS_MAX)));
+            server.signal(Signal::CONT);
+        }
+        _ => {}
+    });
+}
+
+/// Kills the server under load, with a disturbance before each kill, and asks whether all agree.
+fn survive(kills: usize, disturb: impl Fn(&Server, &Postgres)) {
     let cluster = Postgres::start();
     let mut server = Server::stored();
     let api = server.api();
@@ -40,23 +62,27 @@ fn nothing_is_lost_over_a_hundred_kills() {
     let mount = DatabaseMount::new(&api, "db", &cluster);
 
     let load = Load::start(&api, 4);
-    for _ in 0..KILLS {
+    for _ in 0..kills {
         thread::sleep(Duration::from_millis(random(LIFE_MILLIS_MAX)));
+        disturb(&server, &cluster);
+        thread::sleep(Duration::from_millis(random(LIFE_MILLIS_MAX / 5)));
         server.kill();
         server.start_again();
         server.unseal();
     }
     let promised = load.stop();
     println!(
-        "{KILLS} kills; acknowledged: {} writes, {} credentials kept, {} revoked",
+        "{kills} kills; acknowledged: {} writes, {} credentials kept, {} revoked, {} undecided",
         promised.written.len(),
         promised.kept.len(),
-        promised.revoked.len()
+        promised.revoked.len(),
+        promised.undecided.len()
     );
     assert!(promised.written.len() > 20 && !promised.kept.is_empty(), "there was no load to speak of");
 
+    let oracle = Oracle { cluster: &cluster, mount: &mount, role: "app" };
     let mut last = String::new();
-    let agreed = || match oracle::check(&cluster, &mount, &promised) {
+    let agreed = || match oracle.check(&promised) {
         Ok(()) => Some(()),
         Err(difference) => {
             last = difference;

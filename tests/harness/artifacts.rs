@@ -21,22 +21,40 @@ pub fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| match std::env::var_os("COFFERDAM_BIN") {
         Some(path) => PathBuf::from(path),
-        None => build(),
+        None => build(&target_root(), &[]),
     })
 }
 
-fn build() -> PathBuf {
-    let folder = target_folder();
-    let target = folder.parent().expect("the profile's folder is in the target folder");
+/// The server with failpoints, built once by this process into a folder of its own: nobody takes it for the other one.
+pub fn armed_binary() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| build(&target_root().join("armed"), &["--features", "cofferdam-server/failpoints"]))
+}
+
+fn target_root() -> PathBuf {
+    target_folder().parent().expect("the profile's folder is in the target folder").to_path_buf()
+}
+
+fn build(target: &Path, more: &[&str]) -> PathBuf {
+    let profile = target_folder().file_name().and_then(|name| name.to_str()).expect("a profile's name").to_owned();
+    // Whoever names a binary has built the whole workspace; a server alone would get dependencies with fewer features,
+    // and all of them would be compiled once more.
+    let packages: &[&str] =
+        if std::env::var_os("COFFERDAM_BIN").is_some() { &["--workspace"] } else { &["--package", "cofferdam-server"] };
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo
-        .args(["build", "--quiet", "--package", "cofferdam-server", "--target-dir"])
+        .args(["build", "--quiet", "--bin", "cofferdam"])
+        .args(packages)
+        .args(more)
+        .arg("--target-dir")
         .arg(target)
+        // Dependencies are the same for all of them.
+        .env("CARGO_BUILD_BUILD_DIR", target_root())
         .current_dir(checkout());
-    if folder.file_name().is_some_and(|name| name == "release") {
+    if profile == "release" {
         cargo.arg("--release");
     }
     let status = cargo.status().expect("cargo runs");
     assert!(status.success(), "the server does not build");
-    folder.join("cofferdam")
+    target.join(profile).join("cofferdam")
 }

@@ -55,9 +55,15 @@ impl DatabaseMount {
     /// Mounts the engine at `path`, connects it as `pg`, and makes the role `app` (an hour, a day at most).
     #[track_caller]
     pub fn new(api: &Api, path: &str, cluster: &Postgres) -> Self {
+        Self::with_url(api, path, cluster, &cluster.url())
+    }
+
+    /// The same by a connection URL of its own.
+    #[track_caller]
+    pub fn with_url(api: &Api, path: &str, cluster: &Postgres, url: &str) -> Self {
         let mount = Self { api: api.clone(), path: path.to_owned() };
         api.mount(path, "database");
-        mount.configure("pg", &cluster.url(), cluster, json!({})).ok();
+        mount.configure("pg", url, cluster, json!({})).ok();
         mount.role("app", "1h", "24h");
         mount
     }
@@ -65,14 +71,19 @@ impl DatabaseMount {
     /// Writes a connection; further fields in `more`.
     #[track_caller]
     pub fn configure(&self, name: &str, url: &str, cluster: &Postgres, more: Value) -> Reply {
-        let mut body = json!({
-            "plugin_name": "postgresql-database-plugin", "connection_url": url, "allowed_roles": "*",
-            "username": Postgres::ADMIN, "password": cluster.password(),
-        });
+        let mut body = Self::configuration(url, cluster);
         if let (Some(body), Value::Object(more)) = (body.as_object_mut(), more) {
             body.extend(more);
         }
         self.api.post(&format!("{}/config/{name}", self.path), body)
+    }
+
+    /// What a connection to a cluster is written as.
+    pub fn configuration(url: &str, cluster: &Postgres) -> Value {
+        json!({
+            "plugin_name": "postgresql-database-plugin", "connection_url": url, "allowed_roles": "*",
+            "username": Postgres::ADMIN, "password": cluster.password(),
+        })
     }
 
     /// Writes a role of the connection `pg` with these times.

@@ -41,9 +41,8 @@ impl Postgres {
     /// A cluster of its own.
     pub fn start() -> Self {
         let bin = newest_bin();
-        let folder = tempfile::Builder::new().prefix("cofferdam-pg-").tempdir().expect("a temporary folder").keep();
+        let folder = new_folder();
         let password = random_text();
-        give(&folder);
         let authority = write_certificates(&folder);
         let password_file = write_private(&folder, "password", &password);
         let data = folder.join("data");
@@ -58,13 +57,50 @@ impl Postgres {
             .expect("initdb runs");
         assert!(made.status.success(), "initdb failed: {}", String::from_utf8_lossy(&made.stderr));
 
+        let cluster = Self::run(folder, password, authority);
+        cluster
+            .superuser()
+            .batch_execute(&format!(
+                "CREATE ROLE {} LOGIN CREATEROLE PASSWORD '{}'; GRANT CREATE ON SCHEMA public TO {0} WITH GRANT OPTION",
+                Self::ADMIN,
+                cluster.password
+            ))
+            .expect("the administrator's role");
+        cluster
+    }
+
+    /// A streaming replica of this cluster: it follows within moments, and answers reads only.
+    pub fn standby(&self) -> Self {
+        let folder = new_folder();
+        let authority = write_certificates(&folder);
+        let copied = as_server(&newest_bin().join("pg_basebackup"))
+            .args([
+                "--host=127.0.0.1",
+                "--username=postgres",
+                "--write-recovery-conf",
+                "--checkpoint=fast",
+                "--no-sync",
+            ])
+            .arg(format!("--port={}", self.port))
+            .arg("--pgdata")
+            .arg(folder.join("data"))
+            .env("PGPASSWORD", &self.password)
+            .current_dir(&folder)
+            .output()
+            .expect("pg_basebackup runs");
+        assert!(copied.status.success(), "pg_basebackup failed: {}", String::from_utf8_lossy(&copied.stderr));
+        Self::run(folder, self.password.clone(), authority)
+    }
+
+    /// Starts the server of a folder with data and certificates.
+    fn run(folder: PathBuf, password: String, authority: String) -> Self {
         let port = free_port();
         let log = folder.join("log");
         let log_file = fs::File::create(&log).expect("a log file");
         let setting = |name: &str, value: &str| ["-c".to_owned(), format!("{name}={value}")];
         let path = |name: &str| folder.join(name).display().to_string();
-        let mut command = as_server(&bin.join("postgres"));
-        command.arg("-D").arg(&data).current_dir(&folder).stdout(Stdio::null()).stderr(log_file);
+        let mut command = as_server(&newest_bin().join("postgres"));
+        command.arg("-D").arg(folder.join("data")).current_dir(&folder).stdout(Stdio::null()).stderr(log_file);
         for (name, value) in [
             ("listen_addresses", "127.0.0.1".to_owned()),
             ("port", port.to_string()),
@@ -79,14 +115,7 @@ impl Postgres {
         }
         let kept = Kept::start(&mut command, Some(folder));
         let cluster = Self { kept, port, password, authority, log };
-        let mut client = wait_until("PostgreSQL to answer", || cluster.try_login("postgres", &cluster.password).ok());
-        client
-            .batch_execute(&format!(
-                "CREATE ROLE {} LOGIN CREATEROLE PASSWORD '{}'; GRANT CREATE ON SCHEMA public TO {0} WITH GRANT OPTION",
-                Self::ADMIN,
-                cluster.password
-            ))
-            .expect("the administrator's role");
+        wait_until("PostgreSQL to answer", || cluster.try_login("postgres", &cluster.password).ok());
         cluster
     }
 
@@ -163,6 +192,12 @@ impl Postgres {
         Hang(self)
     }
 
+    /// Ends all sessions of the engines' administrator.
+    pub fn end_sessions(&self) {
+        let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1";
+        self.superuser().query(sql, &[&Self::ADMIN]).expect("a superuser may end sessions");
+    }
+
     /// What the server logged.
     pub fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()
@@ -193,6 +228,12 @@ pub(crate) fn random_text() -> String {
     let mut bytes = [0; 16];
     fs::File::open("/dev/urandom").and_then(|mut f| f.read_exact(&mut bytes)).expect("random bytes");
     bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+fn new_folder() -> PathBuf {
+    let folder = tempfile::Builder::new().prefix("cofferdam-pg-").tempdir().expect("a temporary folder").keep();
+    give(&folder);
+    folder
 }
 
 fn newest_bin() -> PathBuf {

@@ -1,16 +1,18 @@
 //! The server under test: the real binary, on a port of its own, killed and restarted at will.
 
 use std::fs;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::api::Api;
-use crate::artifacts::binary;
+use crate::artifacts::{armed_binary, binary};
+use crate::points::Points;
 use crate::postgres::free_port;
 use crate::process::Kept;
 use crate::wait::{PATIENCE, wait_until};
@@ -25,6 +27,8 @@ pub struct Server {
     folder: Arc<TempDir>,
     /// The largest file that it may write, in KiB.
     file_size_max: Option<u32>,
+    /// Of a build with failpoints.
+    points: Option<Points>,
 }
 
 /// One share of the unseal key.
@@ -58,25 +62,42 @@ impl Server {
 
     /// A configured server, not yet initialised.
     pub fn blank() -> Self {
+        Self::configured(false, None)
+    }
+
+    /// As [`Server::stored`], in a build with failpoints.
+    pub fn armed() -> Self {
+        static FIRST: OnceLock<Seed> = OnceLock::new();
+        FIRST.get_or_init(|| Seed::new(true)).server()
+    }
+
+    fn configured(armed: bool, seed: Option<&Seed>) -> Self {
         let folder = new_folder();
         let address = format!("127.0.0.1:{}", free_port());
         let data = folder.path().join("data");
+        if let Some(seed) = seed {
+            seed.plant(&data);
+        }
         let storage = format!("storage \"sqlite\" {{\n  path = \"{}\"\n}}\n", data.display());
         let config = folder.path().join("server.hcl");
         let listener = format!("listener \"tcp\" {{\n  address = \"{address}\"\n  tls_disable = true\n}}\n");
         fs::write(&config, format!("{storage}{listener}")).expect("a configuration is written");
         let arguments = vec!["server".to_owned(), format!("-config={}", config.display())];
+        let points = armed.then(|| Points::new(folder.path()));
         let mut server = Self::new(arguments, &address, folder, "");
+        server.points = points;
+        if let Some(seed) = seed {
+            server.root.clone_from(&seed.root);
+            server.keys.clone_from(&seed.keys);
+        }
         server.boot();
         server
     }
 
     /// A configured server on the embedded store, initialised with one share and unsealed.
     pub fn stored() -> Self {
-        let mut server = Self::blank();
-        server.init(1, 1);
-        server.unseal();
-        server
+        static FIRST: OnceLock<Seed> = OnceLock::new();
+        FIRST.get_or_init(|| Seed::new(false)).server()
     }
 
     /// Initialises it and remembers the shares and the root token.
@@ -173,6 +194,11 @@ impl Server {
         fs::read_to_string(self.log_path()).unwrap_or_default()
     }
 
+    /// Its failpoints.
+    pub fn points(&self) -> &Points {
+        self.points.as_ref().expect("a server with failpoints")
+    }
+
     /// Its process number.
     pub fn id(&self) -> u32 {
         self.kept.as_ref().expect("the server runs").id()
@@ -187,6 +213,7 @@ impl Server {
             keys: Vec::new(),
             folder,
             file_size_max: None,
+            points: None,
         }
     }
 
@@ -198,12 +225,13 @@ impl Server {
     fn boot(&mut self) {
         let log = fs::File::options().create(true).append(true).open(self.log_path()).expect("a log file");
         let error_log = log.try_clone().expect("a second handle");
+        let binary = if self.points.is_some() { armed_binary() } else { binary() };
         let mut command = match self.file_size_max {
-            None => Command::new(binary()),
+            None => Command::new(binary),
             Some(kib) => {
                 // An ignored signal stays ignored in the program that the shell becomes: its writes fail instead.
                 let mut shell = Command::new("bash");
-                shell.args(["-c", &format!("trap '' XFSZ; ulimit -f {kib}; exec \"$0\" \"$@\"")]).arg(binary());
+                shell.args(["-c", &format!("trap '' XFSZ; ulimit -f {kib}; exec \"$0\" \"$@\"")]).arg(binary);
                 shell
             }
         };
@@ -215,6 +243,9 @@ impl Server {
             .env_remove("VAULT_TOKEN")
             .stdout(Stdio::from(log))
             .stderr(Stdio::from(error_log));
+        if let Some(points) = &self.points {
+            command.env(Points::VARIABLE, points.folder());
+        }
         let mut kept = Kept::start(&mut command, None);
         let api = Api::new(&self.url, None);
         let end = std::time::Instant::now() + PATIENCE;
@@ -224,6 +255,60 @@ impl Server {
             std::thread::sleep(std::time::Duration::from_millis(10));
         }
         self.kept = Some(kept);
+    }
+}
+
+/// The data of a server that was initialised, has compiled its engines, and ended. Compiling takes longer than all
+/// else in a test.
+struct Seed {
+    armed: bool,
+    files: Vec<(PathBuf, Vec<u8>)>,
+    root: String,
+    keys: Vec<Key>,
+}
+
+impl Seed {
+    fn new(armed: bool) -> Self {
+        let mut server = Server::configured(armed, None);
+        server.init(1, 1);
+        server.unseal();
+        let api = server.api();
+        for kind in ["kv", "database"] {
+            api.mount("first", kind);
+            api.delete("sys/mounts/first").ok();
+        }
+        server.stop();
+        let mut files = Vec::new();
+        read_all(&server.folder().join("data"), Path::new(""), &mut files);
+        Self { armed, files, root: server.root.clone(), keys: server.keys.clone() }
+    }
+
+    fn server(&self) -> Server {
+        let server = Server::configured(self.armed, Some(self));
+        server.unseal();
+        server
+    }
+
+    fn plant(&self, data: &Path) {
+        for (name, content) in &self.files {
+            let path = data.join(name);
+            let folder = path.parent().expect("a file in a folder");
+            fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).expect("a private folder");
+            fs::write(&path, content).expect("a file is written");
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("a private file");
+        }
+    }
+}
+
+fn read_all(data: &Path, below: &Path, files: &mut Vec<(PathBuf, Vec<u8>)>) {
+    for entry in fs::read_dir(data.join(below)).expect("a folder") {
+        let name = below.join(entry.expect("an entry").file_name());
+        let path = data.join(&name);
+        if path.is_dir() {
+            read_all(data, &name, files);
+        } else {
+            files.push((name, fs::read(path).expect("a file is read")));
+        }
     }
 }
 

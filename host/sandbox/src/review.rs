@@ -73,11 +73,13 @@ impl Review for BuiltinCatalog {
             LookupError::Timeout => no("it is granted, and the look-up took too long"),
         };
         if policy.speaks_http() {
-            let asked = [Protocol::Https, Protocol::Http].map(|protocol| Destination { protocol, host: host.clone(), port });
+            let asked =
+                [Protocol::Https, Protocol::Http].map(|protocol| Destination { protocol, host: host.clone(), port });
             if let Some(to) = asked.iter().find(|to| all.iter().any(|grant| to.is_granted_by(grant))) {
                 return Ok(match gate.addresses(to).await {
                     Ok(open) => {
-                        let open = open.into_iter().map(|a| AddressExplained { address: a.ip().to_string(), reason: None });
+                        let open =
+                            open.into_iter().map(|a| AddressExplained { address: a.ip().to_string(), reason: None });
                         Explained { allowed: true, reason: None, addresses: open.collect() }
                     }
                     Err(error) => unknown(&error),

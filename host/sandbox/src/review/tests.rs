@@ -10,7 +10,8 @@ type Outcome = std::result::Result<(), Box<dyn std::error::Error>>;
 
 fn catalog(table: &Table) -> std::result::Result<BuiltinCatalog, Box<dyn std::error::Error>> {
     let own = SocketAddr::from(([10, 9, 9, 9], 8200));
-    let config = SandboxConfig { pool_size: 2, cache: None, shut: vec![own], allow_loopback: true, authorities: Vec::new() };
+    let config =
+        SandboxConfig { pool_size: 2, cache: None, shut: vec![own], allow_loopback: true, authorities: Vec::new() };
     let sandbox = Sandbox::with_resolver(config, Box::new(table.clone()))?;
     let database = Builtin {
         kind: "database",

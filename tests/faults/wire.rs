@@ -1,0 +1,121 @@
+//! What happens inside of a call to the database: at a statement, and between a commit and its answer.
+
+use harness::{Answer, Credential, Promised, wait_until};
+use rustix::process::Signal;
+use serde_json::json;
+
+use crate::operation::{Begun, End, Operation};
+use crate::scene::{Cell, SETTLED, Scene};
+
+/// The statement that makes the user; its transaction stays open.
+const MAKES: &str = "CREATE ROLE \"v-";
+/// The last of a create, with its commit.
+const COMMITS: &str = "COMMENT ON ROLE";
+/// The last of a renewal, with its commit.
+const EXTENDS: &str = "VALID UNTIL";
+/// The last of a revocation, with its commit.
+const DROPS: &str = "DROP ROLE";
+
+fn kept(cell: &Cell) -> Promised {
+    Promised { kept: cell.made.clone(), ..Promised::default() }
+}
+
+/// Begins an operation, and waits until the database has answered a statement of it.
+fn at(scene: &Scene, cell: &Cell, operation: Operation, statement: &str, answer: Answer) -> Begun {
+    scene.proxy.on(statement, answer);
+    let begun = operation.begin(scene, cell);
+    scene.proxy.wait_for_answer();
+    begun
+}
+
+#[test]
+fn killed_inside_a_create() {
+    let mut scene = Scene::new();
+    for (statement, made) in [(MAKES, false), (COMMITS, true)] {
+        let cell = scene.cell();
+        let begun = at(&scene, &cell, Operation::Issue, statement, Answer::Held);
+        scene.server.kill();
+        scene.proxy.release();
+        assert!(begun.answer().is_err());
+        if made {
+            assert_eq!(scene.oracle(&cell).users().len(), 3, "it was committed");
+        }
+        scene.server.points().pass(SETTLED);
+        scene.server.start_again();
+        scene.server.unseal();
+        scene.agrees(&cell, &kept(&cell));
+        assert_eq!(scene.oracle(&cell).users().len(), 2, "what nobody was told of is gone");
+        scene.ends(&cell);
+    }
+}
+
+#[test]
+fn stopped_inside_a_create() {
+    let mut scene = Scene::new();
+    for statement in [MAKES, COMMITS] {
+        let cell = scene.cell();
+        let begun = at(&scene, &cell, Operation::Issue, statement, Answer::Held);
+        scene.server.signal(Signal::STOP);
+        scene.server.points().pass(40);
+        scene.proxy.release();
+        scene.server.signal(Signal::CONT);
+        let promised = Operation::Issue.promised(&cell.made, &begun.answer(), End::Either);
+        scene.agrees(&cell, &promised);
+        scene.ends(&cell);
+    }
+}
+
+#[test]
+fn sealed_inside_a_create() {
+    let mut scene = Scene::new();
+    let cell = scene.cell();
+    let begun = at(&scene, &cell, Operation::Issue, COMMITS, Answer::Held);
+    // It waits for the create, and not for ever.
+    cell.mount.api.put("sys/seal", json!({})).expect(204);
+    scene.proxy.release();
+    let answer = begun.answer();
+    assert!(!answer.as_ref().is_ok_and(harness::Reply::is_ok), "a sealed server gave out a credential: {answer:?}");
+    scene.server.unseal();
+    scene.agrees(&cell, &kept(&cell));
+    scene.ends(&cell);
+}
+
+#[test]
+fn the_answer_to_a_commit_is_lost() {
+    let mut scene = Scene::new();
+
+    let cell = scene.cell();
+    let answer = at(&scene, &cell, Operation::Issue, MAKES, Answer::Lost).answer().unwrap();
+    assert!(!answer.is_ok(), "{answer:?}");
+    scene.agrees(&cell, &kept(&cell));
+    scene.ends(&cell);
+
+    // What was made without its maker's knowledge goes at once, long before the intent is over.
+    let cell = scene.cell();
+    let answer = at(&scene, &cell, Operation::Issue, COMMITS, Answer::Lost).answer().unwrap();
+    assert!(!answer.is_ok(), "{answer:?}");
+    wait_until("the unknown user to go", || (scene.oracle(&cell).users().len() == 2).then_some(()));
+    scene.agrees(&cell, &kept(&cell));
+    scene.ends(&cell);
+
+    // The lease ends when it said before, though the user would live longer.
+    let cell = scene.cell();
+    let expiry = |of: &Credential| {
+        cell.mount.api.put("sys/leases/lookup", json!({ "lease_id": of.lease })).ok()["data"]["expire_time"].clone()
+    };
+    let before = expiry(&cell.made[0]);
+    let answer = at(&scene, &cell, Operation::Renew, EXTENDS, Answer::Lost).answer().unwrap();
+    if answer.is_ok() {
+        panic!("a renewal without an answer was acknowledged: {answer:?}");
+    }
+    assert_eq!(expiry(&cell.made[0]), before);
+    scene.agrees(&cell, &kept(&cell));
+    scene.ends(&cell);
+
+    let cell = scene.cell();
+    let answer = at(&scene, &cell, Operation::Revoke, DROPS, Answer::Lost).answer();
+    // Whatever it was told, it is being taken back.
+    let promised = Operation::Revoke.promised(&cell.made, &answer, End::Go);
+    scene.agrees(&cell, &promised);
+    scene.ends(&cell);
+}
