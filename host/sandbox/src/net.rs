@@ -5,3 +5,4 @@ pub(crate) mod connector;
 pub(crate) mod gate;
 pub(crate) mod ledger;
 pub(crate) mod resolver;
+mod traffic;

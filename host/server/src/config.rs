@@ -53,6 +53,8 @@ pub(crate) struct Config {
     pub(crate) disable_printable_check: bool,
     /// Engines may reach this machine's own addresses where a configuration names them.
     pub(crate) allow_loopback: bool,
+    /// Metrics are there in Prometheus's format.
+    pub(crate) prometheus: bool,
     /// For standard output: where a setting means something else here than elsewhere.
     pub(crate) notes: Vec<String>,
     /// For standard error: what is not understood, or not built.
@@ -74,6 +76,7 @@ impl Default for Config {
             pid_file: None,
             disable_printable_check: false,
             allow_loopback: true,
+            prometheus: true,
             notes: Vec::new(),
             warnings: Vec::new(),
         }
@@ -81,7 +84,7 @@ impl Default for Config {
 }
 
 /// Settings of the peers that have nothing to act on here, and take no protection away by being passed over.
-const MEANINGLESS: [&str; 25] = [
+const MEANINGLESS: [&str; 24] = [
     "administrative_namespace_path",
     "cache_size",
     "cluster_addr",
@@ -105,7 +108,6 @@ const MEANINGLESS: [&str; 25] = [
     "plugin_file_permissions",
     "plugin_file_uid",
     "raw_storage_endpoint",
-    "telemetry",
     "ui",
 ];
 
@@ -124,7 +126,7 @@ const UNBUILT: [(&str, &str); 10] = [
 ];
 
 /// What [`Config::apply`] reads.
-const KNOWN: [&str; 14] = [
+const KNOWN: [&str; 15] = [
     "allow_loopback_backends",
     "api_addr",
     "backend",
@@ -139,6 +141,7 @@ const KNOWN: [&str; 14] = [
     "pid_file",
     "seal",
     "storage",
+    "telemetry",
 ];
 
 impl Config {
@@ -160,6 +163,12 @@ impl Config {
             if block.label != "shamir" && !block.body.attr_bool("disabled")?.unwrap_or(false) {
                 let what = format!("seal {:?}: this server is unsealed by key shares only (\"shamir\")", block.label);
                 return Err(HclError::new(block.line, what).into());
+            }
+        }
+        for block in body.blocks("telemetry")? {
+            // How long what is no longer measured is shown elsewhere; zero switches the format off.
+            if let Some(seconds) = block.body.attr_seconds("prometheus_retention_time")? {
+                self.prometheus = seconds > 0;
             }
         }
         for item in body.unknown(&KNOWN) {

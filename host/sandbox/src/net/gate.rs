@@ -9,7 +9,7 @@ use cofferdam_model::engine::{Grant, GrantOrigin, Protocol};
 use wasmtime_wasi::sockets::SocketAddrUse;
 
 use super::address::Shut;
-use super::ledger::{Ledger, Origin};
+use super::ledger::{Ledger, Origin, Row};
 use super::resolver::{Found, Resolver};
 
 /// What all gates of a server share.
@@ -105,6 +105,12 @@ impl Gate {
 
     pub(crate) fn connect_within(&self) -> Duration {
         self.lock().connect_within
+    }
+
+    /// Where the traffic of the current call is counted.
+    pub(crate) fn row(&self) -> Arc<Row> {
+        let origin = self.lock().origin.clone();
+        self.border.ledger.row(&origin.engine, &origin.mount)
     }
 
     fn deny(&self, attempt: String, reason: &str) {
