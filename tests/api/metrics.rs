@@ -32,7 +32,8 @@ fn compartments_are_measured_by_engine_and_mount() {
     let kv = "{engine=\"kv\",mount=\"m-kv/\"}";
     let database = "{engine=\"database\",mount=\"m-db/\"}";
     assert_eq!(value(&text, &format!("cofferdam_engine_calls_total{kv}")), Some(3.0), "{text}");
-    for counted in ["egress_connections", "egress_denials", "engine_calls", "egress_sent_bytes", "egress_received_bytes"]
+    for counted in
+        ["egress_connections", "egress_denials", "engine_calls", "egress_sent_bytes", "egress_received_bytes"]
     {
         let count = value(&text, &format!("cofferdam_{counted}_total{database}"));
         assert!(count.is_some_and(|n| n >= 1.0), "{counted}: {count:?}\n{text}");
@@ -49,9 +50,11 @@ fn compartments_are_measured_by_engine_and_mount() {
     let json = api.get("sys/metrics").expect(200);
     let gauges = json["Gauges"].as_array().unwrap();
     assert!(gauges.iter().any(|g| g["Name"] == "vault_core_unsealed" && g["Value"] == 1.0), "{json}");
-    let calls = json["Counters"].as_array().unwrap().iter().find(|c| {
-        c["Name"] == "cofferdam_engine_calls_total" && c["Labels"]["mount"] == "m-kv/"
-    });
+    let calls = json["Counters"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|c| c["Name"] == "cofferdam_engine_calls_total" && c["Labels"]["mount"] == "m-kv/");
     assert!(calls.is_some_and(|c| c["Count"].as_f64() == Some(3.0)), "{json}");
     api.get("sys/metrics?format=other").refused(400, "unknown");
 }
@@ -61,7 +64,8 @@ fn who_scrapes_needs_a_token_or_an_open_listener() {
     let mut server = Server::blank();
     let config = server.folder().join("server.hcl");
     let text = fs::read_to_string(&config).unwrap();
-    let opened = text.replace("tls_disable = true", "tls_disable = true\n  telemetry { unauthenticated_metrics_access = true }");
+    let opened =
+        text.replace("tls_disable = true", "tls_disable = true\n  telemetry { unauthenticated_metrics_access = true }");
     server.init(1, 1);
     server.unseal();
     server.api().anonymous().get("sys/metrics?format=prometheus").expect(403);

@@ -20,6 +20,7 @@ mod policy;
 mod reply;
 mod storage;
 mod trap;
+mod view;
 
 mod guests {
     //! Written by the build script: a guest without a module of tests does not compile.

@@ -2,7 +2,6 @@
 
 use cofferdam_client::{Environment, variable};
 
-use crate::{Inspector, Io};
 use crate::api::Instead;
 use crate::command::Command;
 use crate::commands;
@@ -11,6 +10,7 @@ use crate::failure::Failure;
 use crate::flags::{Args, parse_bool};
 use crate::help;
 use crate::output::Format;
+use crate::{Inspector, Io};
 
 /// The exit code for a command that does not exist.
 const UNKNOWN_COMMAND: i32 = 127;

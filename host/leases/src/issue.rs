@@ -94,7 +94,9 @@ impl Ledger {
             counter.fetch_add(1, Ordering::Relaxed);
             made
         });
-        task.await.unwrap_or_else(|e| Err(Error::internal(format!("the task of a create ended: {e}")))).map_err(IssueError::Failed)
+        task.await
+            .unwrap_or_else(|e| Err(Error::internal(format!("the task of a create ended: {e}"))))
+            .map_err(IssueError::Failed)
     }
 
     fn planned(&self, intent: Intent) -> Lease {

@@ -58,7 +58,9 @@ fn explains_and_ends_as_the_answer_is() {
     assert_eq!((said.code, said.out.as_str()), (2, want));
     let said = world.run("sandbox explain -backend=pg db db.corp:5432");
     assert_eq!(said.code, 0, "{said:?}");
-    assert!(said.out.starts_with("db/ on backend pg to db.corp:5432 is allowed\n  address 10.0.0.5: allowed\n\nNames it"));
+    assert!(
+        said.out.starts_with("db/ on backend pg to db.corp:5432 is allowed\n  address 10.0.0.5: allowed\n\nNames it")
+    );
     assert_eq!(world.run("sandbox explain db nonsense").code, 1);
 }
 
