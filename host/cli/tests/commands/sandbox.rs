@@ -17,10 +17,9 @@ fn shows_grants_with_their_reasons() {
     ]);
     prints(
         world.run("sandbox grants"),
-        "Mount    Backend    Host       Port    Protocol    Origin           Why                              By\n\
-         -----    -------    ----       ----    --------    ------           ---                              --\n\
-         db/      pg         db.corp    5432    tcp         configuration    db/config/pg: connection_url=…    \
-         ci (A) at 2026-01-02T03:04:05Z\n",
+        "Mount    Backend    Host       Port    Protocol    Origin           Why                               By\n\
+         -----    -------    ----       ----    --------    ------           ---                               --\n\
+         db/      pg         db.corp    5432    tcp         configuration    db/config/pg: connection_url=…    ci (A) at 2026-01-02T03:04:05Z\n",
     );
     prints(world.run("sandbox grants db/"), "Nothing to show.\n");
     let json: Value = serde_json::from_str(&world.run("sandbox grants -format=json").out).unwrap();
