@@ -12,6 +12,7 @@ mod common;
 mod connections;
 mod database;
 mod leases;
+mod metrics;
 mod races;
 mod sandbox_view;
 mod seal;

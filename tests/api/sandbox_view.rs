@@ -56,6 +56,7 @@ fn a_grant_says_who_opened_it_and_how() {
     assert!(kept["current"] == false && kept["why"].as_str().unwrap().contains("leases"), "{kept}");
     let tuned = shown.iter().find(|g| g["origin"] == "operator").unwrap();
     assert_eq!((&tuned["host"], &tuned["backend"]), (&json!("ldap.corp"), &json!("*")));
+    assert!(tuned["written_by"].as_str().unwrap().starts_with("root ("), "{tuned}");
     shared().put("sys/leases/revoke-prefix/v-who", json!({ "sync": true })).expect(204);
     assert!(grants(shared(), "v-who").iter().all(|g| g["backend"] != "pg"), "the hole outlived its last lease");
 }

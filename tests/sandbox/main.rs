@@ -24,6 +24,7 @@ mod reply;
 mod residue;
 mod storage;
 mod trap;
+mod view;
 
 mod guests {
     //! Written by the build script: a guest without a module of tests does not compile.

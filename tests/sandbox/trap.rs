@@ -18,6 +18,9 @@ fn in_handle() {
     arena().mount("trap-handle", "trap");
     names_the_culprit(&arena().attack("trap-handle/attack/handle", json!({})), "trap-handle/");
     arena().api().get("trap-handle/attack/rest").expect(200);
+    let metrics = arena().api().get("sys/metrics?format=prometheus").expect(200);
+    let counted = "cofferdam_engine_faults_total{engine=\"trap\",kind=\"trap\",mount=\"trap-handle/\"} 1\n";
+    assert!(metrics.as_str().unwrap().contains(counted), "{metrics}");
     arena().neighbour_is_well();
 }
 

@@ -26,6 +26,11 @@ pub use serve::{Service, service};
 pub trait Handler: Send + Sync + 'static {
     /// One request; everything below `/v1/` comes here.
     fn handle(&self, request: Request) -> impl Future<Output = Result<Response>> + Send;
+
+    /// Told of every answer's status, also of those that were refused before they came to `handle`.
+    fn answered(&self, status: u16) {
+        let _ = status;
+    }
 }
 
 /// What a listener lets through.
@@ -39,6 +44,8 @@ pub struct Limits {
     pub duration: Duration,
     /// Refuse bytes in paths that do not print.
     pub printable_paths: bool,
+    /// Metrics are shown to clients without a token.
+    pub open_metrics: bool,
 }
 
 impl Default for Limits {
@@ -48,6 +55,7 @@ impl Default for Limits {
             json_values: 200_000,
             duration: Duration::from_secs(90),
             printable_paths: true,
+            open_metrics: false,
         }
     }
 }

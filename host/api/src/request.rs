@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use axum::body::Body;
-use axum::http::header::AUTHORIZATION;
+use axum::http::header::{ACCEPT, AUTHORIZATION};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use cofferdam_model::{Error, ErrorKind, Operation, Request, Result, SecretText, duration};
@@ -65,6 +65,8 @@ pub(crate) async fn read(
         has_body: false,
         wrap_ttl: wrap_ttl(&parts.headers)?,
         remote_address: remote.map(|ip| ip.to_canonical().to_string()),
+        open_metrics: limits.open_metrics,
+        wants_metrics_text: wants_metrics_text(&parts.headers),
     };
     match operation {
         Operation::Create | Operation::Update | Operation::Patch => {
@@ -108,6 +110,13 @@ fn operation(method: &Method, query: &Query) -> Result<Operation, Refusal> {
         _ => return Err(Refusal::Silent(StatusCode::METHOD_NOT_ALLOWED)),
     };
     Ok(if query.help { Operation::Help } else { by_verb })
+}
+
+/// What scrapers of metrics say.
+fn wants_metrics_text(headers: &HeaderMap) -> bool {
+    const TYPES: [&str; 2] = ["prometheus/telemetry", "application/openmetrics-text"];
+    let accepted = headers.get(ACCEPT).and_then(|v| v.to_str().ok());
+    accepted.is_some_and(|accepted| TYPES.iter().any(|media| accepted.contains(media)))
 }
 
 /// `X-Vault-Token`, else `Authorization: Bearer `; other schemes are not for us.

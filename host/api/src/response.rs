@@ -67,6 +67,11 @@ struct Wrap<'a> {
 /// The HTTP answer to the request `id`.
 pub(crate) fn answer(response: &Response, operation: Operation, id: &str) -> HttpResponse<Body> {
     let status = response.status.and_then(|s| StatusCode::from_u16(s).ok());
+    if let Some(raw) = &response.raw {
+        let mut answer = text(status.unwrap_or(StatusCode::OK), raw.text.clone());
+        answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(raw.media_type));
+        return answer;
+    }
     if status == Some(StatusCode::NO_CONTENT) {
         return bare(StatusCode::NO_CONTENT);
     }

@@ -43,6 +43,7 @@ async fn entry<H: Handler>(State(shared): State<Arc<Shared<H>>>, request: HttpRe
         Ok(request) => serve(&shared, request, &id).await,
         Err(refusal) => refuse(refusal, &id),
     };
+    shared.handler.answered(answer.status().as_u16());
     if let Some(namespace) = parts.headers.get(NAMESPACE) {
         answer.headers_mut().insert(NAMESPACE, namespace.clone());
     }

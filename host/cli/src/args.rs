@@ -2,7 +2,6 @@
 
 use cofferdam_client::{Environment, variable};
 
-use crate::Io;
 use crate::api::Instead;
 use crate::command::Command;
 use crate::commands;
@@ -11,12 +10,13 @@ use crate::failure::Failure;
 use crate::flags::{Args, parse_bool};
 use crate::help;
 use crate::output::Format;
+use crate::{Inspector, Io};
 
 /// The exit code for a command that does not exist.
 const UNKNOWN_COMMAND: i32 = 127;
 
 /// Runs arguments (without the program's name) and returns the exit code.
-pub fn run(args: &[String], env: &dyn Environment, io: &mut Io<'_>) -> i32 {
+pub fn run(args: &[String], env: &dyn Environment, inspector: &dyn Inspector, io: &mut Io<'_>) -> i32 {
     let say = |stream: &mut dyn std::io::Write, text: &str| {
         // Nobody is left to tell.
         let _ = writeln!(stream, "{text}");
@@ -60,18 +60,24 @@ pub fn run(args: &[String], env: &dyn Environment, io: &mut Io<'_>) -> i32 {
             say(io.stdout, &help::command(command));
             0
         }
-        Found::Command(command, rest) => execute(command, rest, globals, env, io),
+        Found::Command(command, rest) => execute(command, rest, globals, (env, inspector), io),
     }
 }
 
-fn execute(command: &Command, rest: &[String], globals: Globals, env: &dyn Environment, io: &mut Io<'_>) -> i32 {
+fn execute(
+    command: &Command,
+    rest: &[String],
+    globals: Globals,
+    (env, inspector): (&dyn Environment, &dyn Inspector),
+    io: &mut Io<'_>,
+) -> i32 {
     // Where a call is only described, nothing but the description and the reason for its absence is of interest.
     let mut held_back = Vec::new();
     let result = {
         let stderr: &mut dyn std::io::Write = if globals.instead.is_some() { &mut held_back } else { &mut *io.stderr };
         let mut inner =
             Io { stdin: &mut *io.stdin, stdout: &mut *io.stdout, stderr, stdout_is_terminal: io.stdout_is_terminal };
-        let mut context = Context::new(globals, env, &mut inner);
+        let mut context = Context::new(globals, env, inspector, &mut inner);
         invoke(command, rest, &mut context)
     };
     let code = match result {

@@ -4,6 +4,7 @@ use crate::command::Command;
 
 mod audit;
 mod auth;
+mod engine;
 mod kv;
 mod lease;
 mod login;
@@ -32,6 +33,7 @@ const ALL: &[&[Command]] = &[
     login::COMMANDS,
     status::COMMANDS,
     sandbox::COMMANDS,
+    engine::COMMANDS,
     misc::COMMANDS,
 ];
 
@@ -39,6 +41,7 @@ const ALL: &[&[Command]] = &[
 pub(crate) const GROUPS: &[(&str, &str)] = &[
     ("audit", "Interact with audit devices"),
     ("auth", "Interact with auth methods"),
+    ("engine", "Look at the components of engines"),
     ("kv", "Interact with the key-value store"),
     ("kv metadata", "Interact with the metadata of keys"),
     ("lease", "Interact with leases"),

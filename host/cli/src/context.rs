@@ -7,7 +7,6 @@ use cofferdam_model::duration;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::Io;
 use crate::api::{Api, Instead};
 use crate::failure::{Failure, Result};
 use crate::files::UserFiles;
@@ -16,6 +15,7 @@ use crate::output::{Format, json as json_format, secret, table, value, yaml};
 use crate::prompt;
 use crate::text::{wrap, wrap_indented};
 use crate::token_helper::TokenHelper;
+use crate::{Inspector, Io};
 
 /// What the flags say that count wherever they stand.
 #[derive(Clone, Copy, Debug)]
@@ -34,6 +34,8 @@ pub(crate) struct Context<'a> {
     pub(crate) globals: Globals,
     /// The environment.
     pub(crate) env: &'a dyn Environment,
+    /// Looks at components.
+    pub(crate) inspector: &'a dyn Inspector,
     /// The streams.
     pub(crate) io: &'a mut Io<'a>,
     api: Option<Rc<Api>>,
@@ -41,8 +43,13 @@ pub(crate) struct Context<'a> {
 
 impl<'a> Context<'a> {
     /// The surroundings of a run.
-    pub(crate) fn new(globals: Globals, env: &'a dyn Environment, io: &'a mut Io<'a>) -> Self {
-        Self { globals, env, io, api: None }
+    pub(crate) fn new(
+        globals: Globals,
+        env: &'a dyn Environment,
+        inspector: &'a dyn Inspector,
+        io: &'a mut Io<'a>,
+    ) -> Self {
+        Self { globals, env, inspector, io, api: None }
     }
 
     /// The server. The first call reads the environment, the flags and the stored token.

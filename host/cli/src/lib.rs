@@ -22,6 +22,7 @@ mod token_helper;
 use std::io::{self, IsTerminal, Read, Write};
 
 use cofferdam_client::Environment;
+use cofferdam_model::review::Inspection;
 
 pub use args::run;
 
@@ -37,18 +38,27 @@ pub struct Io<'a> {
     pub stdout_is_terminal: bool,
 }
 
+/// Looks at components. The command line knows no runtime; its owner does.
+pub trait Inspector {
+    /// What the component is, and what would be refused, by this sandbox policy (TOML) if one is given.
+    ///
+    /// # Errors
+    /// A text for the user: the policy cannot be used.
+    fn inspect(&self, component: &[u8], policy: Option<&str>) -> Result<Inspection, String>;
+}
+
 /// Runs a program's arguments (without its name) with the process's streams and environment, and returns the exit code.
 ///
 /// `server` is called with what follows the word `server`; only its owner knows how to start one. Must not be called
 /// from inside an async runtime.
-pub fn main(args: Vec<String>, server: &dyn Fn(Vec<String>) -> i32) -> i32 {
+pub fn main(args: Vec<String>, server: &dyn Fn(Vec<String>) -> i32, inspector: &dyn Inspector) -> i32 {
     if args.first().is_some_and(|a| a == "server") {
         return server(args.into_iter().skip(1).collect());
     }
     let stdout_is_terminal = io::stdout().is_terminal();
     let (mut stdin, mut stdout, mut stderr) = (io::stdin().lock(), io::stdout().lock(), io::stderr());
     let mut io = Io { stdin: &mut stdin, stdout: &mut stdout, stderr: &mut stderr, stdout_is_terminal };
-    run(&args, &ProcessEnvironment, &mut io)
+    run(&args, &ProcessEnvironment, inspector, &mut io)
 }
 
 struct ProcessEnvironment;

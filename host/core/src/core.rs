@@ -10,6 +10,7 @@ use cofferdam_storage::port::Physical;
 use tokio::sync::{Mutex, RwLock};
 
 use crate::lifecycle::UnsealProgress;
+use crate::metrics::{Answers, ProcessStats};
 use crate::vault::Vault;
 
 /// Called at every unseal with a key derived from the barrier.
@@ -29,6 +30,8 @@ pub struct Parts {
     pub settings: Settings,
     /// The sandbox's cache of compiled code needs the key.
     pub on_unseal: OnUnseal,
+    /// What the operating system says of this process, where it says something.
+    pub process: Box<dyn Fn() -> Option<ProcessStats> + Send + Sync>,
     /// Called at every seal, after the last request: whoever keeps secrets of a backend in memory forgets them.
     pub on_seal: Box<dyn Fn() + Send + Sync>,
 }
@@ -46,6 +49,8 @@ pub struct Settings {
     pub api_addr: String,
     /// A development server.
     pub dev: bool,
+    /// Metrics are there in Prometheus's format.
+    pub prometheus: bool,
 }
 
 impl Default for Settings {
@@ -57,6 +62,7 @@ impl Default for Settings {
             cluster_name: String::new(),
             api_addr: String::new(),
             dev: false,
+            prometheus: true,
         }
     }
 }
@@ -78,6 +84,8 @@ pub struct Core {
     pub(crate) review: Arc<dyn Review>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) settings: Settings,
+    pub(crate) process: Box<dyn Fn() -> Option<ProcessStats> + Send + Sync>,
+    pub(crate) answers: Answers,
     pub(crate) on_unseal: OnUnseal,
     pub(crate) on_seal: Box<dyn Fn() + Send + Sync>,
     /// None while sealed. Requests hold the inner Arc for as long as they run.
@@ -96,6 +104,8 @@ impl Core {
             review: parts.review,
             clock: parts.clock,
             settings: parts.settings,
+            process: parts.process,
+            answers: Answers::default(),
             on_unseal: parts.on_unseal,
             on_seal: parts.on_seal,
             vault: RwLock::new(None),
@@ -113,6 +123,11 @@ impl Core {
         }
         let Some(vault) = self.unsealed().await else { return Err(self.sealed_error().await) };
         crate::pipeline::run(self, &vault, request).await
+    }
+
+    /// Counts an answer to a client, by its HTTP status.
+    pub fn answered(&self, status: u16) {
+        self.answers.count(status);
     }
 
     pub(crate) async fn unsealed(&self) -> Option<Arc<Vault>> {

@@ -11,6 +11,7 @@ mod dispatch;
 mod issue;
 mod keys;
 mod lifecycle;
+mod metrics;
 mod mount_life;
 mod mounts;
 mod native;
@@ -24,6 +25,7 @@ mod targets;
 mod vault;
 
 pub use crate::core::{Core, DevInit, OnUnseal, Parts, Settings};
+pub use crate::metrics::ProcessStats;
 
 /// The version that the server tells its clients.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use cofferdam_model::mount::MountView;
-use cofferdam_model::{Error, Result, ids};
+use cofferdam_model::{Error, Result, Timestamp, ids};
 use cofferdam_storage::Storage;
 use cofferdam_storage::port::{Batch, Check, Op, Outcome};
 use serde::{Deserialize, Serialize};
@@ -50,6 +50,8 @@ pub(crate) struct MountConfig {
     pub(crate) allowed_response_headers: Option<Vec<String>>,
     /// `host:port`, reachable besides what policy and configuration open.
     pub(crate) egress: Vec<String>,
+    /// Who wrote that (display name and accessor), and when; for reviewers.
+    pub(crate) egress_by: Option<(String, Timestamp)>,
 }
 
 impl MountEntry {

@@ -1,6 +1,7 @@
 //! Intent before effect: a durable row, then the create, then the activation.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use cofferdam_failpoints::point;
@@ -89,11 +90,15 @@ impl Ledger {
         point!("issue.planned");
         self.write_intent(&lease, &gates, &changes).await?;
         let ledger = self.clone();
-        let task = tokio::spawn(async move { ledger.make(lease, gates, make).await });
-        match task.await {
-            Ok(result) => result.map_err(IssueError::Failed),
-            Err(e) => Err(Error::internal(format!("the task of a create ended: {e}")).into()),
-        }
+        let task = tokio::spawn(async move {
+            let made = ledger.make(lease, gates, make).await;
+            let counter = if made.is_ok() { &ledger.events.issued } else { &ledger.events.failed };
+            counter.fetch_add(1, Ordering::Relaxed);
+            made
+        });
+        task.await
+            .unwrap_or_else(|e| Err(Error::internal(format!("the task of a create ended: {e}"))))
+            .map_err(IssueError::Failed)
     }
 
     fn planned(&self, intent: Intent) -> Lease {
@@ -157,7 +162,7 @@ impl Ledger {
         token.into_iter().chain(gates.iter().cloned().map(Check::GateOpen)).collect()
     }
 
-    async fn make(self: Arc<Self>, lease: Lease, gates: Vec<String>, make: Make) -> Result<Made> {
+    async fn make(self: &Arc<Self>, lease: Lease, gates: Vec<String>, make: Make) -> Result<Made> {
         point!("issue.intended");
         let outcome = self.within(&lease, make).await;
         point!("issue.created");

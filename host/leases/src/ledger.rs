@@ -1,6 +1,7 @@
 //! The ledger itself: what it holds, and how leases are found.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use cofferdam_crypto::Key;
@@ -41,6 +42,18 @@ impl Default for Settings {
     }
 }
 
+/// What became of leases.
+#[derive(Debug, Default)]
+pub(crate) struct Events {
+    /// Handed out.
+    pub(crate) issued: AtomicU64,
+    pub(crate) renewed: AtomicU64,
+    /// Intended, and not handed out.
+    pub(crate) failed: AtomicU64,
+    /// Their rows are gone.
+    pub(crate) removed: AtomicU64,
+}
+
 /// The lease ledger.
 pub struct Ledger {
     pub(crate) storage: Storage,
@@ -50,6 +63,7 @@ pub struct Ledger {
     /// Wakes the worker when something became due earlier than it knew.
     pub(crate) wake: Notify,
     pub(crate) claims: Claims,
+    pub(crate) events: Events,
     object_key: Key,
     /// Of this cluster; part of every stamp.
     cluster_id: String,
@@ -72,6 +86,7 @@ impl Ledger {
             breakers: Breakers::new(settings.concurrent, settings.concurrent_per_backend),
             wake: Notify::new(),
             claims: Claims::default(),
+            events: Events::default(),
             object_key: root.derive("lease object"),
             cluster_id,
         })
@@ -127,6 +142,18 @@ impl Ledger {
     /// What the engine writes onto the object: `cofferdam:<cluster>/<mount>/<lease>`, the lease by its random part.
     pub(crate) fn stamp(&self, mount: &str, unique: &str) -> String {
         format!("cofferdam:{}/{mount}/{unique}", self.cluster_id)
+    }
+
+    /// What became of leases since the unseal, by name.
+    pub fn events(&self) -> [(&'static str, u64); 4] {
+        let Events { issued, renewed, failed, removed } = &self.events;
+        [("issued", issued), ("renewed", renewed), ("failed", failed), ("removed", removed)]
+            .map(|(name, count)| (name, count.load(Ordering::Relaxed)))
+    }
+
+    /// The backends (mount's uuid and name) that did not answer last and are left alone for a while.
+    pub fn open_breakers(&self) -> Vec<(String, String)> {
+        self.breakers.open(self.clock.now())
     }
 
     /// Makes the worker look at the queue now: for whoever moved the clock, or a row, from elsewhere.

@@ -52,6 +52,7 @@ impl Ledger {
         if self.storage.apply(batch).await? != Outcome::Applied {
             return Err(Error::invalid("lease not found: it was revoked or renewed at the same moment"));
         }
+        self.events.renewed.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         self.wake_before(next.record.expires_at, now);
         let warnings = clamped.warning.into_iter().chain(done.value.warnings).collect();
         Ok(RenewedLease { lease: next, ttl: clamped.ttl, warnings })

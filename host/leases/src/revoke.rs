@@ -211,6 +211,7 @@ impl Ledger {
         let ops = vec![Op::DeleteLease { id: lease.id.clone(), expect: lease.version }];
         let removed = self.storage.apply(Batch { checks: Vec::new(), ops }).await? == Outcome::Applied;
         if removed {
+            self.events.removed.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             point!("revoke.removed");
             self.backends.released(lease).await;
         }

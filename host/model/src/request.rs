@@ -65,6 +65,10 @@ pub struct Request {
     pub wrap_ttl: Option<u64>,
     /// The client's address, without the port.
     pub remote_address: Option<String>,
+    /// It came to a listener that shows metrics without a token.
+    pub open_metrics: bool,
+    /// The client takes metrics as Prometheus's text.
+    pub wants_metrics_text: bool,
 }
 
 impl Request {
@@ -79,6 +83,8 @@ impl Request {
             has_body: false,
             wrap_ttl: None,
             remote_address: None,
+            open_metrics: false,
+            wants_metrics_text: false,
         }
     }
 }

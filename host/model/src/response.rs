@@ -26,6 +26,17 @@ pub struct Response {
     pub copy_to_top: bool,
     /// The mount's type, for the envelope.
     pub mount_type: Option<String>,
+    /// A body that is no JSON, in place of everything else.
+    pub raw: Option<Raw>,
+}
+
+/// A body as it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Raw {
+    /// Its content type.
+    pub media_type: &'static str,
+    /// The body.
+    pub text: String,
 }
 
 impl Response {

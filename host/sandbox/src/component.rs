@@ -12,7 +12,7 @@ use crate::policy::{Policy, World};
 use crate::state::State;
 
 /// The largest component that is compiled.
-const MAX_COMPONENT: usize = 64 << 20;
+pub(crate) const MAX_COMPONENT: usize = 64 << 20;
 /// Bytes of a page of linear memory.
 const PAGE: u64 = 65_536;
 
@@ -94,7 +94,7 @@ fn check_imports(engine: &wasmtime::Engine, component: &Component, policy: &Poli
 }
 
 /// What would fail at every instantiation is refused at once.
-fn check_needs(component: &Component, memory: usize) -> Result<(), String> {
+pub(crate) fn check_needs(component: &Component, memory: usize) -> Result<(), String> {
     // Memories, tables and modules are counted by the pool when it compiles.
     let Some(needs) = component.resources_required() else {
         return Err("it instantiates modules that it imports".to_owned());
@@ -106,7 +106,7 @@ fn check_needs(component: &Component, memory: usize) -> Result<(), String> {
 }
 
 impl Exports {
-    fn find(pre: &InstancePre<State>, world: World) -> wasmtime::Result<Self> {
+    pub(crate) fn find(pre: &InstancePre<State>, world: World) -> wasmtime::Result<Self> {
         let issuer = match world {
             World::Secrets => None,
             World::Issuer => Some(Issuer {

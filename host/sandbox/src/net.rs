@@ -6,3 +6,4 @@ pub(crate) mod gate;
 pub(crate) mod http;
 pub(crate) mod ledger;
 pub(crate) mod resolver;
+mod traffic;

@@ -55,6 +55,8 @@ pub(crate) struct Config {
     pub(crate) allow_loopback: bool,
     /// Certificate authorities, PEM, that are believed besides the public ones where the host speaks HTTPS for an engine.
     pub(crate) backend_ca_file: Option<String>,
+    /// Metrics are there in Prometheus's format.
+    pub(crate) prometheus: bool,
     /// For standard output: where a setting means something else here than elsewhere.
     pub(crate) notes: Vec<String>,
     /// For standard error: what is not understood, or not built.
@@ -77,6 +79,7 @@ impl Default for Config {
             disable_printable_check: false,
             allow_loopback: true,
             backend_ca_file: None,
+            prometheus: true,
             notes: Vec::new(),
             warnings: Vec::new(),
         }
@@ -84,7 +87,7 @@ impl Default for Config {
 }
 
 /// Settings of the peers that have nothing to act on here, and take no protection away by being passed over.
-const MEANINGLESS: [&str; 25] = [
+const MEANINGLESS: [&str; 24] = [
     "administrative_namespace_path",
     "cache_size",
     "cluster_addr",
@@ -108,7 +111,6 @@ const MEANINGLESS: [&str; 25] = [
     "plugin_file_permissions",
     "plugin_file_uid",
     "raw_storage_endpoint",
-    "telemetry",
     "ui",
 ];
 
@@ -143,6 +145,7 @@ const KNOWN: [&str; 15] = [
     "pid_file",
     "seal",
     "storage",
+    "telemetry",
 ];
 
 impl Config {
@@ -164,6 +167,12 @@ impl Config {
             if block.label != "shamir" && !block.body.attr_bool("disabled")?.unwrap_or(false) {
                 let what = format!("seal {:?}: this server is unsealed by key shares only (\"shamir\")", block.label);
                 return Err(HclError::new(block.line, what).into());
+            }
+        }
+        for block in body.blocks("telemetry")? {
+            // How long what is no longer measured is shown elsewhere; zero switches the format off.
+            if let Some(seconds) = block.body.attr_seconds("prometheus_retention_time")? {
+                self.prometheus = seconds > 0;
             }
         }
         for item in body.unknown(&KNOWN) {

@@ -12,13 +12,26 @@ mod harden;
 mod listen;
 mod logging;
 mod plugins;
+mod process;
 mod run;
 mod tls;
 mod wire;
 
 use std::process::ExitCode;
 
+use cofferdam_cli::Inspector;
+use cofferdam_model::review::Inspection;
+
+/// The runtime, for the command line.
+struct Sandbox;
+
+impl Inspector for Sandbox {
+    fn inspect(&self, component: &[u8], policy: Option<&str>) -> Result<Inspection, String> {
+        cofferdam_sandbox::inspect(component, policy).map_err(|e| e.to_string())
+    }
+}
+
 fn main() -> ExitCode {
-    let code = cofferdam_cli::main(std::env::args().skip(1).collect(), &command::server);
+    let code = cofferdam_cli::main(std::env::args().skip(1).collect(), &command::server, &Sandbox);
     ExitCode::from(u8::try_from(code).unwrap_or(1))
 }

@@ -126,6 +126,7 @@ fn settings(plan: &Plan, url: &str) -> Settings {
         cluster_name: config.cluster_name.clone(),
         api_addr: if config.api_addr.is_empty() { url.to_owned() } else { config.api_addr.clone() },
         dev: plan.dev.is_some(),
+        prometheus: config.prometheus,
     }
 }
 
@@ -134,6 +135,7 @@ fn limits(config: &Config, listener: &Bound) -> Limits {
         body: listener.config().max_request_size,
         duration: listener.config().max_request_duration.unwrap_or(config.max_request_duration),
         printable_paths: !config.disable_printable_check,
+        open_metrics: listener.config().open_metrics,
         ..Limits::default()
     }
 }

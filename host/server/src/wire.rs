@@ -18,7 +18,7 @@ use cofferdam_storage::port::Physical;
 use crate::config::{Config, Store};
 #[cfg(feature = "failpoints")]
 use crate::failpoints::clock;
-use crate::{engines, files, harden, plugins as plugin_files};
+use crate::{engines, files, harden, plugins as plugin_files, process};
 
 /// Instances of components that exist at once.
 const POOL: u32 = 64;
@@ -91,6 +91,7 @@ impl Vault {
             catalog,
             clock: clock(),
             settings,
+            process: Box::new(process::stats()),
             on_unseal: Box::new(move |key| unlocked.unlock_cache(key)),
             on_seal: Box::new(move || sandbox.drop_idle()),
         });
@@ -112,6 +113,10 @@ impl Vault {
 impl Handler for Vault {
     async fn handle(&self, request: Request) -> Result<Response> {
         self.core.handle(request).await
+    }
+
+    fn answered(&self, status: u16) {
+        self.core.answered(status);
     }
 }
 

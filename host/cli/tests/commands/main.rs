@@ -11,4 +11,5 @@ mod mounts;
 mod operator;
 mod paths;
 mod policies;
+mod sandbox;
 mod tokens;

@@ -6,7 +6,8 @@ use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use cofferdam_cli::Io;
+use cofferdam_cli::{Inspector, Io};
+use cofferdam_model::review::Inspection;
 use serde_json::Value;
 
 /// A request as it arrived.
@@ -26,6 +27,26 @@ pub(crate) struct World {
     seen: Arc<Mutex<Vec<Seen>>>,
     home: tempfile::TempDir,
     env: HashMap<String, String>,
+}
+
+/// Says what it was given.
+struct Told;
+
+impl Inspector for Told {
+    fn inspect(&self, component: &[u8], policy: Option<&str>) -> Result<Inspection, String> {
+        let policy = match policy {
+            Some("bad") => return Err("the policy cannot be used".to_owned()),
+            Some(policy) => vec![policy.to_owned()],
+            None => Vec::new(),
+        };
+        Ok(Inspection {
+            digest: String::from_utf8_lossy(component).into_owned(),
+            size: component.len(),
+            imports: vec!["wasi:io/poll@0.2.0".to_owned()],
+            refused: policy,
+            ..Inspection::default()
+        })
+    }
 }
 
 /// How a run ended.
@@ -86,7 +107,7 @@ impl World {
         let args: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
         let (mut stdin, mut stdout, mut stderr) = (stdin.as_bytes(), Vec::new(), Vec::new());
         let mut io = Io { stdin: &mut stdin, stdout: &mut stdout, stderr: &mut stderr, stdout_is_terminal: false };
-        let code = cofferdam_cli::run(&args, &self.env, &mut io);
+        let code = cofferdam_cli::run(&args, &self.env, &Told, &mut io);
         // What differs between runs of a test.
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap().replace(&self.address, "http://server");
         Ended { code, out: text(stdout), err: text(stderr) }

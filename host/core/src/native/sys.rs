@@ -4,6 +4,7 @@ mod capabilities;
 mod internal;
 mod keys;
 mod leases;
+pub(crate) mod metrics;
 mod mount_info;
 mod mounts;
 mod passwords;
@@ -21,7 +22,7 @@ use super::{NativeRoute, Routes};
 pub(super) fn routes() -> &'static [NativeRoute] {
     static ROUTES: OnceLock<Vec<NativeRoute>> = OnceLock::new();
     ROUTES.get_or_init(|| {
-        let families: [fn(Routes) -> Routes; 11] = [
+        let families: [fn(Routes) -> Routes; 12] = [
             seal::routes,
             mounts::routes,
             remount::routes,
@@ -31,6 +32,7 @@ pub(super) fn routes() -> &'static [NativeRoute] {
             leases::routes,
             internal::routes,
             sandbox::routes,
+            metrics::routes,
             keys::routes,
             tools::routes,
         ];

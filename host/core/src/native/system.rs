@@ -24,6 +24,7 @@ pub(crate) async fn always(core: &Arc<Core>, request: &Request) -> Option<Result
         ("unseal", Update) => unseal(core, &request.data).await,
         ("health", Read | Head) => health(core, &request.data).await,
         ("leader", Read) => Ok(bare(&json!({ "ha_enabled": false }))),
+        ("metrics", Read) if request.open_metrics => super::sys::metrics::answer(core, request).await,
         // Sealed once is sealed.
         ("seal", Update) if core.unsealed().await.is_none() => Ok(Response::empty()),
         ("init" | "seal-status" | "unseal" | "health" | "leader", _) => {

@@ -154,6 +154,7 @@ fn core(store: &Arc<Store>, clock: &Arc<ManualClock>, model: &Arc<Model>) -> Arc
         review: Arc::new(Unseen),
         clock: clock.clone(),
         settings: Settings::default(),
+        process: Box::new(|| None),
         on_unseal: Box::new(|_| {}),
         on_seal: Box::new(|| {}),
     })

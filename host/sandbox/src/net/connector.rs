@@ -13,6 +13,7 @@ use wasmtime_wasi::p2::{DynPollable, Pollable, SocketError, TcpSocket};
 use wasmtime_wasi::sockets::WasiSocketsView as _;
 
 use super::gate::LookupError;
+use super::traffic;
 use crate::state::State;
 
 /// The version under which the stock implementation is linked; others match it as WASI's rules say.
@@ -120,7 +121,11 @@ fn sockets(linker: &mut Linker<State>) -> wasmtime::Result<()> {
             if state.late.contains(&socket.rep()) {
                 return Ok((Err(ErrorCode::Timeout),));
             }
-            Ok((code(state.sockets().finish_connect(socket))?,))
+            let finished = code(state.sockets().finish_connect(socket))?;
+            if let Ok((input, output)) = &finished {
+                traffic::count(state, input, output)?;
+            }
+            Ok((finished,))
         },
     )?;
     Ok(())

@@ -12,7 +12,7 @@ use super::address::Shut;
 use super::http::Destination;
 use super::http::pool::Pool;
 use super::http::traffic::Traffic;
-use super::ledger::{Ledger, Origin};
+use super::ledger::{Ledger, Origin, Row};
 use super::resolver::{Found, Resolver};
 use crate::policy::Limits;
 
@@ -146,6 +146,12 @@ impl Gate {
 
     pub(crate) fn connect_within(&self) -> Duration {
         self.lock().connect_within
+    }
+
+    /// Where the traffic of the current call is counted.
+    pub(crate) fn row(&self) -> Arc<Row> {
+        let origin = self.lock().origin.clone();
+        self.border.ledger.row(&origin.engine, &origin.mount)
     }
 
     pub(crate) fn deny(&self, attempt: String, reason: &str) {

@@ -23,6 +23,8 @@ pub(crate) struct Listener {
     pub(crate) max_request_duration: Option<Duration>,
     /// A connection on which nothing is asked for so long is closed.
     pub(crate) idle_timeout: Duration,
+    /// Metrics are shown to clients without a token.
+    pub(crate) open_metrics: bool,
 }
 
 /// What a TLS listener reads, at start and at every SIGHUP.
@@ -90,6 +92,7 @@ impl Listener {
             max_request_size: Some(DEFAULT_MAX_REQUEST_SIZE),
             max_request_duration: None,
             idle_timeout: Duration::from_secs(300),
+            open_metrics: false,
         }
     }
 
@@ -112,6 +115,9 @@ impl Listener {
             body.attr_seconds("max_request_duration")?.filter(|s| *s > 0).map(Duration::from_secs);
         if let Some(seconds) = body.attr_seconds("http_idle_timeout")?.filter(|s| *s > 0) {
             listener.idle_timeout = Duration::from_secs(seconds);
+        }
+        for block in body.blocks("telemetry")? {
+            listener.open_metrics = block.body.attr_bool("unauthenticated_metrics_access")?.unwrap_or(false);
         }
         warnings.extend(body.unknown(&KNOWN).map(|item| match item.key.as_str() {
             key @ "tls_cipher_suites" => {

@@ -8,7 +8,7 @@ use futures::future::BoxFuture;
 use serde_json::{Map, Value};
 
 use super::{mount_info, tune};
-use crate::mounts::{MountEntry, NewMount};
+use crate::mounts::{MountConfig, MountEntry, NewMount};
 use crate::native::{Ctx, Routes};
 
 const FIELDS: &[(&str, cofferdam_model::route::FieldKind, &str)] = &[
@@ -141,8 +141,8 @@ async fn enable(ctx: &Ctx<'_>, path: String, is_auth: bool) -> Result<Response> 
     }
     let empty = Map::new();
     let sent = ctx.fields.get("config").and_then(Value::as_object).unwrap_or(&empty);
-    tune::check_egress(ctx, sent)?;
-    let config = tune::initial(sent, ctx.vault.system_ttls())?;
+    let egress_by = tune::check_egress(ctx, sent)?;
+    let config = MountConfig { egress_by, ..tune::initial(sent, ctx.vault.system_ttls())? };
     ctx.vault
         .enable_mount(NewMount {
             path,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use cofferdam_model::fields;
 use cofferdam_model::route::FieldKind;
-use cofferdam_model::{Error, Response, Result};
+use cofferdam_model::{Error, Response, Result, Timestamp};
 use serde_json::{Map, Value};
 
 use super::mount_info;
@@ -87,7 +87,7 @@ pub(super) async fn write(ctx: &Ctx<'_>, path: &str) -> Result<Response> {
     if ctx.has("token_type") && !mount.is_auth() {
         return Err(Error::invalid("token_type: only auth methods have one"));
     }
-    check_egress(ctx, &ctx.fields)?;
+    let egress_by = check_egress(ctx, &ctx.fields)?;
     if mount.kind != "kv" && ctx.pairs("options").contains_key("version") {
         return Err(Error::invalid("options: only kv has a version"));
     }
@@ -98,6 +98,9 @@ pub(super) async fn write(ctx: &Ctx<'_>, path: &str) -> Result<Response> {
         .mounts
         .update(&mount.uuid, |next| {
             apply(&mut next.config, &ctx.fields)?;
+            if egress_by.is_some() {
+                next.config.egress_by = egress_by;
+            }
             let (default_ttl, max_ttl) = (next.config.default_lease_ttl, next.config.max_lease_ttl);
             if max_ttl > 0 && default_ttl > max_ttl {
                 return Err(Error::invalid("default_lease_ttl: greater than max_lease_ttl"));
@@ -135,12 +138,18 @@ fn merged(
     out
 }
 
-/// Whoever opens the network to a compartment must have sudo on the request's path.
-pub(super) fn check_egress(ctx: &Ctx<'_>, sent: &Map<String, Value>) -> Result<()> {
-    if sent.contains_key("egress") && !ctx.asked()?.has_sudo() {
+/// Whoever opens the network to a compartment must have sudo on the request's path, and is remembered. None: it is not
+/// opened.
+pub(super) fn check_egress(ctx: &Ctx<'_>, sent: &Map<String, Value>) -> Result<Option<(String, Timestamp)>> {
+    if !sent.contains_key("egress") {
+        return Ok(None);
+    }
+    let asked = ctx.asked()?;
+    if !asked.has_sudo() {
         return Err(Error::invalid("egress: opens the network to a compartment; needs sudo on this path"));
     }
-    Ok(())
+    let token = &asked.token.record;
+    Ok(Some((format!("{} ({})", token.display_name, token.accessor), ctx.vault.clock.now())))
 }
 
 /// Whether the options ask for a newer version of the stored format.

@@ -56,8 +56,8 @@ pub(super) async fn of(ctx: &Ctx<'_>, mount: &MountEntry) -> Result<Vec<Reason>>
             why: format!("egress={written}, tuned on the mount"),
             generation: None,
             kept: false,
-            by: None,
-            at: None,
+            by: mount.config.egress_by.as_ref().map(|(by, _)| by.clone()),
+            at: mount.config.egress_by.as_ref().map(|(_, at)| at.rfc3339()),
         })
     }));
     Ok(all)
