@@ -71,6 +71,16 @@ fn what_runs_elsewhere_is_understood() {
 }
 
 #[test]
+fn what_engines_may_reach_is_the_operators_word() {
+    let usual = read("storage \"inmem\" {}").expect("a good configuration");
+    assert_eq!((usual.allow_loopback, usual.backend_ca_file), (true, None));
+    let own = "storage \"inmem\" {}\nallow_loopback_backends = false\nbackend_ca_file = \"/tls/ca.pem\"";
+    let own = read(own).expect("a good configuration");
+    assert_eq!((own.allow_loopback, own.backend_ca_file.as_deref()), (false, Some("/tls/ca.pem")));
+    assert_eq!(own.warnings, Vec::<String>::new());
+}
+
+#[test]
 fn json_means_the_same() {
     let text = r#"{
       "listener": [{"tcp": {"address": "127.0.0.1:0", "tls_disable": true, "max_request_size": -1}}],
