@@ -51,6 +51,7 @@ fn user(ctx: &Context, name: &str, role: Role, root: &Root) -> Result<Plan, Fail
         (policy, role.policy_document)
     });
     let carry = Carry::User(Recipe {
+        ready_within: role.ready_within,
         path: role.user_path,
         boundary: role.permissions_boundary_arn,
         tags: role.iam_tags,

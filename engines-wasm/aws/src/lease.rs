@@ -22,6 +22,7 @@ pub(crate) const HANDLE_FORMAT: u32 = 1;
 const RESERVE: Duration = Duration::from_secs(1);
 /// With less time than this, nothing is begun.
 const MIN_BUDGET: Duration = Duration::from_millis(500);
+const NOT_READY: &str = "AWS does not accept the new key yet; it may take some seconds more";
 
 /// What a handle remembers.
 #[derive(Debug, Deserialize, Serialize)]
@@ -71,7 +72,7 @@ fn undo(handle: &Handle) -> Result<Undo, Failure> {
 pub(crate) fn create(ctx: &Context, intent: &Lease, carry: &str) -> Result<Issued, Failure> {
     let (undo, client, carry) = prepare(ctx, intent, carry).map_err(Failure::untouched)?;
     match carry {
-        Carry::User(recipe) => make_user(intent, undo, &client, &recipe),
+        Carry::User(recipe) => make_user(ctx, intent, undo, &client, &recipe),
         Carry::Session(session) => open_session(ctx, intent, &client, &session),
     }
 }
@@ -84,8 +85,9 @@ fn prepare(ctx: &Context, intent: &Lease, carry: &str) -> Result<(Undo, Client, 
     Ok((undo, client, from_json(carry)?))
 }
 
-fn make_user(intent: &Lease, undo: Undo, client: &Client, recipe: &Recipe) -> Result<Issued, Failure> {
+fn make_user(ctx: &Context, intent: &Lease, undo: Undo, client: &Client, recipe: &Recipe) -> Result<Issued, Failure> {
     let made = client::run(client::create_user(client, &intent.object, &intent.stamp, recipe)).map_err(not_created)?;
+    let warning = if recipe.ready_within > 0 { not_ready(ctx, &undo, &made.keys, recipe.ready_within)? } else { None };
     let learnt = Undo { user: Some(User { id: made.id, account: made.account }), ..undo };
     let data = json!({
         "access_key": made.keys.access_key,
@@ -93,7 +95,15 @@ fn make_user(intent: &Lease, undo: Undo, client: &Client, recipe: &Recipe) -> Re
         "security_token": null,
         "session_token": null,
     });
-    Ok(Issued { data: to_json(&data)?, warnings: Vec::new(), handle: Some(Handle::new(HANDLE_FORMAT, &learnt)?) })
+    let warnings = warning.into_iter().collect();
+    Ok(Issued { data: to_json(&data)?, warnings, handle: Some(Handle::new(HANDLE_FORMAT, &learnt)?) })
+}
+
+/// Waits until AWS knows a new key, and says so if it does not in time. The key is as good as without the wait.
+fn not_ready(ctx: &Context, undo: &Undo, keys: &Keys, within: u64) -> Result<Option<String>, Failure> {
+    let Ok(budget) = budget(ctx) else { return Ok(Some(NOT_READY.to_owned())) };
+    let client = Client::new(&undo.regions.place(ctx)?, keys, budget.min(Duration::from_secs(within)));
+    Ok(client::run(client::accepted(&client)).is_err().then(|| NOT_READY.to_owned()))
 }
 
 fn open_session(ctx: &Context, intent: &Lease, client: &Client, session: &Session) -> Result<Issued, Failure> {

@@ -30,6 +30,9 @@ pub(crate) struct Role {
     pub(crate) max_sts_ttl: u64,
     pub(crate) user_path: String,
     pub(crate) permissions_boundary_arn: String,
+    /// How long, in seconds, a new user is waited for until its key works.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(crate) ready_within: u64,
     #[serde(skip_serializing_if = "String::is_empty")]
     pub(crate) mfa_serial_number: String,
     /// Written in the old way: users are at `creds/` only, sessions at `sts/` only.
@@ -136,6 +139,7 @@ impl Role {
             (lives, !user, "default_sts_ttl and max_sts_ttl"),
             (!self.user_path.is_empty(), user, "user_path"),
             (!self.permissions_boundary_arn.is_empty(), user, "permissions_boundary_arn"),
+            (self.ready_within > 0, user, "ready_within"),
             (!self.mfa_serial_number.is_empty(), session, "mfa_serial_number"),
         ] {
             if given && !fits {
@@ -160,6 +164,11 @@ impl Role {
         }
         Ok(self)
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it")]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// A document without white space.

@@ -112,6 +112,7 @@ fn role() -> Route {
         .field("max_sts_ttl", Kind::Seconds, "How long a session may live.")
         .field("user_path", Kind::Text, "The path of users; default /.")
         .field("permissions_boundary_arn", Kind::Text, "The boundary of users.")
+        .field("ready_within", Kind::Seconds, "How long to wait until a new user's key works; default: not at all.")
         .field("mfa_serial_number", Kind::Text, "The device whose codes session tokens need.")
         .field("policy", Kind::Text, "Old way to write a role: a policy in JSON, for users and federation tokens.")
         .field("arn", Kind::Text, "Old way to write a role: the ARN of a policy for users, or of a role to assume.")

@@ -1,5 +1,5 @@
-//! Rotation of root secrets: propose, commit the candidate, apply, prove, promote, retire. A crash resumes with the same
-//! candidate, and no secret is forgotten before another one is proven.
+//! Rotation of root secrets: propose, commit the candidate, apply, prove, promote, retire. A crash resumes with the
+//! same candidate, and no secret is forgotten before another one is proven.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -131,8 +131,8 @@ struct Work<'a> {
     begun: Begun,
 }
 
-/// Applies and proves the candidate, promotes it, and retires the old secret. Repeatable at every point. `fresh`: nobody
-/// has tried before.
+/// Applies and proves the candidate, promotes it, and retires the old secret. Repeatable at every point. `fresh`:
+/// nobody has tried before.
 async fn finish(vault: &Arc<Vault>, mount: &MountEntry, begun: Begun, fresh: bool) -> Result<Option<String>> {
     point!("rotate.proposed");
     let slot = begun.candidate.slot.as_str();

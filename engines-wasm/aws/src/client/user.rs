@@ -14,6 +14,8 @@ pub(crate) const STAMP: &str = "cofferdam";
 /// How a user is to be.
 #[derive(Debug, Default, Deserialize, Serialize)]
 pub(crate) struct Recipe {
+    /// How long, in seconds, it is waited for until its key works.
+    pub(crate) ready_within: u64,
     pub(crate) path: String,
     pub(crate) boundary: String,
     pub(crate) tags: BTreeMap<String, String>,

@@ -257,3 +257,22 @@ fn the_next_sts_is_asked_where_one_does_not_answer() {
     cloud.on("GetSessionToken", &[good(CREDENTIALS)]);
     create(&host, &any).unwrap();
 }
+
+#[test]
+fn a_key_is_waited_for_where_the_role_says_so() {
+    let cloud = Cloud::new();
+    let host = configured(&cloud);
+    well(&cloud);
+    let ready = |within: u64| {
+        let role = json!({"credential_type": "iam_user", "policy_document": "{}", "ready_within": within});
+        write(&host, "roles/app", &role).unwrap();
+        create(&host, &plan(&host, "creds/app", &json!({})).unwrap()).unwrap().warnings
+    };
+    assert_eq!(ready(0), [] as [String; 0]);
+    assert!(!cloud.operations().contains(&"GetCallerIdentity".to_owned()));
+    let who = good("<Arn>arn:aws:iam::1:user/u</Arn><Account>1</Account>");
+    cloud.on("GetCallerIdentity", &[bad(403, "InvalidClientTokenId", "not yet"), who]);
+    assert_eq!(ready(30), [] as [String; 0]);
+    cloud.on("GetCallerIdentity", &[bad(403, "InvalidClientTokenId", "not yet")]);
+    assert!(ready(1).concat().contains("does not accept the new key yet"));
+}
