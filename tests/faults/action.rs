@@ -35,7 +35,7 @@ pub(crate) struct Row {
 
 /// Lets it happen, and asks whether all agree.
 pub(crate) fn play(scene: &mut Scene, row: &Row, action: Action) {
-    eprintln!("{:?} {action:?} of {:?} at {} after {}", std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() % 10_000_000, row.operation, row.point, row.passing);
+    println!("{action:?} of {:?} at {} after {}", row.operation, row.point, row.passing);
     let cell = scene.cell();
     let points = scene.server.points();
     points.hold(row.point, row.passing);
