@@ -25,10 +25,14 @@ pub fn binary() -> &'static Path {
     })
 }
 
-/// The server with failpoints, built once by this process into a folder of its own: nobody takes it for the other one.
+/// The server with failpoints: the one that COFFERDAM_ARMED_BIN names, else built once by this process, into a folder of
+/// its own: nobody takes it for the other one.
 pub fn armed_binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY.get_or_init(|| build(&target_root().join("armed"), &["--features", "cofferdam-server/failpoints"]))
+    BINARY.get_or_init(|| match std::env::var_os("COFFERDAM_ARMED_BIN") {
+        Some(path) => PathBuf::from(path),
+        None => build(&target_root().join("armed"), &["--features", "cofferdam-server/failpoints"]),
+    })
 }
 
 fn target_root() -> PathBuf {
@@ -53,6 +57,14 @@ fn build(target: &Path, more: &[&str]) -> PathBuf {
         .current_dir(checkout());
     if profile == "release" {
         cargo.arg("--release");
+    }
+    // What cargo says to a test about its package is no concern of a build; build scripts that look at it would run
+    // anew each time, and what depends on them would be compiled anew.
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") || text == "OUT_DIR" {
+            cargo.env_remove(&name);
+        }
     }
     let status = cargo.status().expect("cargo runs");
     assert!(status.success(), "the server does not build");

@@ -5,6 +5,7 @@ use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -15,7 +16,7 @@ use crate::artifacts::{armed_binary, binary};
 use crate::points::Points;
 use crate::postgres::free_port;
 use crate::process::Kept;
-use crate::wait::{PATIENCE, wait_until};
+use crate::wait::{PATIENCE, wait_at_most, wait_until};
 
 /// A running server. Dropping it kills it.
 pub struct Server {
@@ -252,11 +253,14 @@ impl Server {
         while api.try_send("GET", "sys/seal-status", None).is_err() {
             assert!(kept.alive(), "the server ended at start:\n{}", self.log());
             assert!(std::time::Instant::now() < end, "the server does not answer:\n{}", self.log());
-            std::thread::sleep(std::time::Duration::from_millis(10));
+            std::thread::sleep(Duration::from_millis(10));
         }
         self.kept = Some(kept);
     }
 }
+
+/// How long the slowest machine takes to compile an engine.
+const COMPILED: Duration = Duration::from_secs(600);
 
 /// The data of a server that was initialised, has compiled its engines, and ended. Compiling takes longer than all
 /// else in a test.
@@ -274,7 +278,12 @@ impl Seed {
         server.unseal();
         let api = server.api();
         for kind in ["kv", "database"] {
-            api.mount("first", kind);
+            // Busy cores compile for longer than a request may take, and the mount comes after its answer.
+            wait_at_most(COMPILED, "an engine to be compiled", || {
+                let mounted = api.post("sys/mounts/first", json!({ "type": kind })).is_ok()
+                    || api.get("sys/mounts").expect(200)["data"].get("first/").is_some();
+                mounted.then_some(())
+            });
             api.delete("sys/mounts/first").ok();
         }
         server.stop();
