@@ -24,6 +24,7 @@ impl Attack for Liar {
             reads_formats,
             settles_after: 1,
             creates_within,
+            ends_itself: false,
         };
         match lie {
             "no-name" => Description { name: String::new(), ..honest },
