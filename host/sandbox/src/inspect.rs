@@ -70,9 +70,7 @@ pub fn inspect(bytes: &[u8], policy: Option<&str>) -> Result<Inspection, Sandbox
 }
 
 fn read(text: &str) -> Result<Policy, SandboxError> {
-    let table: toml::Table = toml::from_str(text)
-        .map_err(|e| SandboxError::Policy { engine: "unknown".to_owned(), reason: e.to_string() })?;
-    let named = Named::deserialize(table)
+    let named: Named = toml::from_str(text)
         .map_err(|e| SandboxError::Policy { engine: "unknown".to_owned(), reason: e.to_string() })?;
     Policy::parse(&named.engine, text)
 }
