@@ -129,7 +129,7 @@ const UNBUILT: [(&str, &str); 10] = [
 ];
 
 /// What [`Config::apply`] reads.
-const KNOWN: [&str; 15] = [
+const KNOWN: [&str; 16] = [
     "allow_loopback_backends",
     "api_addr",
     "backend",
