@@ -199,6 +199,15 @@ mod tests {
 
     use super::*;
 
+    /// Sees nothing: no test here shows it a component.
+    struct Blind;
+
+    impl Inspector for Blind {
+        fn inspect(&self, _: &[u8], _: Option<&str>) -> Result<cofferdam_model::review::Inspection, String> {
+            Err("nothing to look with".to_owned())
+        }
+    }
+
     fn words(line: &str) -> Vec<String> {
         line.split_whitespace().map(str::to_owned).collect()
     }
@@ -209,6 +218,7 @@ mod tests {
         let code = run(
             &words(line),
             &env,
+            &Blind,
             &mut Io { stdin: &mut stdin, stdout: &mut stdout, stderr: &mut stderr, stdout_is_terminal: false },
         );
         (code, String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())

@@ -23,6 +23,10 @@ fn connection_strings(input: &[u8]) {
         assert_eq!((canonical(&host), driver.get_port()), (address.host, address.port), "{text:?}");
         assert!(driver.get_socket().is_none(), "{text:?}");
     }
+    // What stands in place of a password may be longer than it.
+    if address.location.len() > text.len() {
+        return;
+    }
     let again = Grammar::PostgresUrl.parse(&address.location);
     assert_eq!(again.map(|a| a.location).as_ref(), Ok(&address.location), "{text:?}");
 }
