@@ -24,7 +24,7 @@ fn connection_strings(input: &[u8]) {
         assert!(driver.get_socket().is_none(), "{text:?}");
     }
     // What stands in place of a password may be longer than it.
-    if address.location.len() > text.len() {
+    if address.location.len() > 4_096 {
         return;
     }
     let again = Grammar::PostgresUrl.parse(&address.location);
