@@ -73,11 +73,9 @@ pub(crate) fn split(text: &str) -> Vec<String> {
             '-' if text[at..].starts_with("--") => skip_while(&mut chars, |c| c != '\n'),
             '/' if text[at..].starts_with("/*") => skip_comment(&mut chars),
             // After a word it is a part of that word; after a quoted body it opens the next one.
-            '$' if !is_word(before) && before != '$' => {
-                if skip_dollar_quoted(text, at, &mut chars) {
-                    before = ' ';
-                    continue;
-                }
+            '$' if !is_word(before) && before != '$' && skip_dollar_quoted(text, at, &mut chars) => {
+                before = ' ';
+                continue;
             }
             _ => {}
         }
