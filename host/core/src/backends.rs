@@ -74,8 +74,6 @@ impl Backends for EngineBackends {
     async fn released(&self, lease: &Lease) {
         let Some(vault) = self.vault.upgrade() else { return };
         let Some(mount) = vault.mounts.by_uuid(&lease.mount) else { return };
-        if let Err(e) = vault.release_target(&mount, &lease.backend, lease.generation).await {
-            tracing::warn!(lease = lease.id, error = %e, "an old target is not yet gone");
-        }
+        vault.release_target(&mount, &lease.backend, lease.generation).await;
     }
 }

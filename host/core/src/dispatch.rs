@@ -209,9 +209,7 @@ impl Prepared {
         let current = || self.access.as_ref().and_then(|a| a.target.as_ref()).map(|t| t.generation);
         let replaced = self.staged.as_ref().and_then(|staged| staged.replaces);
         let Some(generation) = replaced.or_else(|| current().filter(|_| self.retires)) else { return };
-        if let Err(e) = vault.release_target(&asked.mount, backend, generation).await {
-            tracing::warn!(mount = asked.mount.path, backend, error = %e, "a retired target is not yet gone");
-        }
+        vault.release_target(&asked.mount, backend, generation).await;
     }
 }
 

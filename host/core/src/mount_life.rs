@@ -1,6 +1,7 @@
 //! Enabling, migrating and removing mounts: the parts that need engines and leases.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use cofferdam_failpoints::point;
@@ -81,10 +82,40 @@ impl Vault {
         self.mounts.reformat(mount, next, batch).await
     }
 
-    /// A lease is gone, or a configuration: its target goes if nothing needs it any more, and sockets with it.
-    pub(crate) async fn release_target(&self, mount: &MountEntry, backend: &str, generation: u64) -> Result<()> {
+    /// A lease is gone, or a configuration: its target goes if nothing needs it any more, and sockets with it. What
+    /// cannot go now goes later.
+    pub(crate) async fn release_target(&self, mount: &MountEntry, backend: &str, generation: u64) {
+        if let Err(e) = self.try_release_target(mount, backend, generation).await {
+            tracing::warn!(mount = mount.path, backend, generation, error = %e, "an old target is not yet gone");
+            self.unreleased.store(true, Ordering::SeqCst);
+        }
+    }
+
+    async fn try_release_target(&self, mount: &MountEntry, backend: &str, generation: u64) -> Result<()> {
         if self.targets.release(&mount.uuid, backend, generation).await? {
             self.engine(mount).await?.withdraw(&mount.uuid, backend, generation);
+        }
+        Ok(())
+    }
+
+    /// Releases every target that nothing needs, if there may be such: a lease and what it held go in two commits, and
+    /// the second may have failed, or the server may have ended between them.
+    pub(crate) async fn release_targets(&self) -> Result<()> {
+        if !self.unreleased.swap(false, Ordering::SeqCst) {
+            return Ok(());
+        }
+        for mount in self.mounts.all() {
+            match self.targets.generations(&mount.uuid).await {
+                Ok(generations) => {
+                    for (backend, generation) in generations {
+                        self.release_target(&mount, &backend, generation).await;
+                    }
+                }
+                Err(e) => {
+                    self.unreleased.store(true, Ordering::SeqCst);
+                    return Err(e);
+                }
+            }
         }
         Ok(())
     }

@@ -103,7 +103,7 @@ pub(crate) async fn revoke_orphan(vault: &Arc<Vault>, digest: String) -> Result<
     finish(vault, &token, false).await
 }
 
-/// Brings to their end what a crash interrupted: rotations, and mounts that are being removed.
+/// Brings to their end what a crash interrupted: rotations, mounts that are being removed, and what ended leases held.
 pub(crate) async fn sweep(vault: Arc<Vault>, mut stop: watch::Receiver<bool>) {
     while !*stop.borrow() {
         if let Err(e) = crate::rotate::resume(&vault).await {
@@ -113,6 +113,9 @@ pub(crate) async fn sweep(vault: Arc<Vault>, mut stop: watch::Receiver<bool>) {
             if let Err(e) = vault.finish_unmount(&mount.uuid).await {
                 tracing::warn!(mount = mount.path, error = %e, "a mount is still draining");
             }
+        }
+        if let Err(e) = vault.release_targets().await {
+            tracing::error!(error = %e, "old targets cannot be looked for");
         }
         tokio::select! {
             () = tokio::time::sleep(SWEEP) => {}

@@ -138,7 +138,14 @@ impl Targets {
         if let Some(old) = &old {
             let Target { host, port, location, endpoints, .. } = &old.target;
             let same = (host, *port, location, endpoints) == (&new.host, new.port, &new.location, &new.endpoints);
-            if !same && old.live && !sudo && !new.secret_fields.iter().all(|f| sent(f)) {
+            // That of a deleted configuration is kept for its leases, and is not for whoever writes the next one.
+            let goes_along = if old.live {
+                !same
+            } else {
+                let key = address_key(backend, &new.host, new.port);
+                self.storage.entry(&spaces::of_mount(mount), &key).await?.is_some()
+            };
+            if goes_along && !sudo && !new.secret_fields.iter().all(|f| sent(f)) {
                 return Err(Error::invalid(format!(
                     "{}: it changes; send {} again with it (or use a token with sudo on this path), since the stored \
                      one would otherwise go there",
@@ -213,11 +220,22 @@ impl Targets {
     /// A lease is gone: its generation goes with it if it was the last one on it, and is no longer the current one.
     /// True: it went, and whoever still holds a connection through it must let go.
     pub(crate) async fn release(&self, mount: &str, backend: &str, generation: u64) -> Result<bool> {
+        loop {
+            match self.try_release(mount, backend, generation).await? {
+                Some(gone) => return Ok(gone),
+                // A configuration that came in between may have put its own root secret at this address.
+                None => continue,
+            }
+        }
+    }
+
+    /// None: the configuration changed meanwhile.
+    async fn try_release(&self, mount: &str, backend: &str, generation: u64) -> Result<Option<bool>> {
         let found = self.read::<Current>(mount, &current_key(backend)).await?;
         let version = found.as_ref().map_or(0, |(_, version)| *version);
         let current = found.map(|(current, _)| current);
         if current.as_ref().is_some_and(|c| c.live && c.target.generation == generation) {
-            return Ok(false);
+            return Ok(Some(false));
         }
         let filter = LeaseFilter {
             mount: Some(mount.to_owned()),
@@ -226,9 +244,9 @@ impl Targets {
             ..LeaseFilter::default()
         };
         if self.storage.count_leases(&filter).await? > 0 {
-            return Ok(false);
+            return Ok(Some(false));
         }
-        let Some(gone) = self.generation(mount, backend, generation).await? else { return Ok(false) };
+        let Some(gone) = self.generation(mount, backend, generation).await? else { return Ok(Some(false)) };
         let space = spaces::of_mount(mount);
         let mut ops = vec![
             Op::DeleteEntry { space: space.clone(), key: generation_key(backend, generation) },
@@ -237,9 +255,9 @@ impl Targets {
         if !self.address_in_use(mount, backend, &gone, current.as_ref()).await? {
             ops.push(Op::DeleteEntry { space: space.clone(), key: slot_key(backend, Some(&gone)) });
         }
-        // A configuration that came in between may have put its own root secret at this address: then nothing goes yet.
         let checks = vec![Check::Entry { space, key: current_key(backend), version }];
-        Ok(self.storage.apply(Batch { checks, ops }).await? == Outcome::Applied)
+        let released = self.storage.apply(Batch { checks, ops }).await? == Outcome::Applied;
+        Ok(released.then_some(true))
     }
 
     /// Every generation that a mount still has, by backend.
@@ -302,9 +320,13 @@ fn connections_key(backend: &str) -> String {
 
 fn slot_key(name: &str, target: Option<&Target>) -> String {
     match target {
-        Some(t) => format!("slot/{name}/{}:{}", t.host, t.port),
+        Some(t) => address_key(name, &t.host, t.port),
         None => format!("slot/{name}/-"),
     }
+}
+
+fn address_key(name: &str, host: &str, port: u16) -> String {
+    format!("slot/{name}/{host}:{port}")
 }
 
 fn json<T: Serialize>(value: &T) -> Result<Vec<u8>> {

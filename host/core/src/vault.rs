@@ -1,5 +1,6 @@
 //! Everything that exists only while unsealed.
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -35,6 +36,8 @@ pub(crate) struct Vault {
     pub(crate) acls: Acls,
     pub(crate) passwords: Passwords,
     pub(crate) targets: Targets,
+    /// Something that was kept for leases may have outlived the last of them.
+    pub(crate) unreleased: AtomicBool,
     pub(crate) moved: crate::mount_life::Moved,
     pub(crate) rotating: crate::rotate::Rotating,
     /// Distinguishes callers for engines without showing tokens.
@@ -68,6 +71,8 @@ impl Vault {
             acls: Acls::default(),
             passwords: Passwords::new(storage.clone()),
             targets: Targets::new(storage.clone()),
+            // Whoever was here before may have been interrupted.
+            unreleased: AtomicBool::new(true),
             moved: crate::mount_life::Moved::default(),
             rotating: crate::rotate::Rotating::default(),
             fingerprint_key: root.derive("caller fingerprint"),

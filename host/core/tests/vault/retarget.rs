@@ -89,6 +89,46 @@ async fn a_deleted_configuration_leaves_no_secret_to_take() {
 }
 
 #[tokio::test]
+async fn a_deleted_configuration_leaves_no_secret_to_the_next_one() {
+    let (world, token) = attacked().await;
+    // For its sake the secret stays.
+    let (lease, user) = world.credential().await;
+    world.ask(&token, Delete, CONFIG, Value::Null).await.unwrap();
+    for body in [json!({ "url": "db.corp:5432/app" }), json!({ "url": "db.corp:5432/other", "verify": "false" })] {
+        assert_eq!(refused(world.ask(&token, Update, CONFIG, body.clone()).await), Invalid, "{body}");
+    }
+    world.ask(&token, Update, CONFIG, json!({ "url": "db.corp:5432/app", "password": "first" })).await.unwrap();
+    world.root(Update, "sys/leases/revoke", json!({ "lease_id": lease })).await;
+    assert!(!world.model.with(HOME, |s| s.users.contains(&user)));
+    world.credential().await;
+}
+
+/// What a lease held on to goes at the latest after the next start, if the store did not let it go with the lease.
+#[tokio::test]
+async fn a_generation_that_could_not_go_with_its_last_lease_goes_later() {
+    for moved in [true, false] {
+        let (mut world, _) = attacked().await;
+        let (lease, _) = world.credential().await;
+        if moved {
+            world.model.serve("new.corp:5432", "second");
+            world.root(Update, CONFIG, json!({ "url": "new.corp:5432/app", "password": "second" })).await;
+        } else {
+            world.root(Delete, CONFIG, Value::Null).await;
+        }
+        *world.store.fail_change.lock().unwrap() = Some(("host/mount/".to_owned(), "generation/".to_owned()));
+        world.root(Update, "sys/leases/revoke", json!({ "lease_id": lease })).await;
+        assert!(world.store.fail_change.lock().unwrap().is_none(), "its release was not tried");
+        let held = |world: &World| world.store.gates.lock().unwrap().iter().any(|g| g.ends_with("/main/1"));
+        assert!(held(&world));
+        world.restart().await;
+        until("the old generation to go", || async { !held(&world) }).await;
+        if moved {
+            world.credential().await;
+        }
+    }
+}
+
+#[tokio::test]
 async fn another_name_has_another_secret() {
     let (world, token) = attacked().await;
     let body = json!({ "url": "db.corp:5432/app", "verify": "false" });

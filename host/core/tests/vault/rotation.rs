@@ -78,7 +78,7 @@ async fn a_fault_at_any_step_keeps_both_secrets() {
 async fn a_store_that_breaks_at_the_promotion_forgets_nothing() {
     let mut world = World::new().await;
     world.mounted().await;
-    *world.store.fail_put.lock().unwrap() = Some(("host/mount/".to_owned(), "slot/".to_owned()));
+    *world.store.fail_change.lock().unwrap() = Some(("host/mount/".to_owned(), "slot/".to_owned()));
     assert!(world.ask(&world.root, Update, ROTATE, json!({})).await.is_err());
     assert_ne!(password(&world), "first");
     world.restart().await;

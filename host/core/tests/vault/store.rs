@@ -14,8 +14,8 @@ use crate::model::Hold;
 /// The store of the tests.
 pub(crate) struct Store {
     inner: Sqlite,
-    /// The next batch that puts an entry of this space and key prefix is not applied.
-    pub(crate) fail_put: Mutex<Option<(String, String)>>,
+    /// The next batch that puts or deletes an entry of this space and key prefix is not applied.
+    pub(crate) fail_change: Mutex<Option<(String, String)>>,
     /// The next setting of this plain value fails.
     pub(crate) fail_meta: Mutex<Option<String>>,
     /// The next read of an entry of this key waits after it has read.
@@ -28,15 +28,15 @@ pub(crate) struct Store {
 
 impl Store {
     pub(crate) async fn new() -> Self {
-        let (fail_put, fail_meta, hold_entry, gates, hold_token) = Default::default();
-        Self { inner: Sqlite::memory().await.unwrap(), fail_put, fail_meta, hold_entry, gates, hold_token }
+        let (fail_change, fail_meta, hold_entry, gates, hold_token) = Default::default();
+        Self { inner: Sqlite::memory().await.unwrap(), fail_change, fail_meta, hold_entry, gates, hold_token }
     }
 
     fn breaks(&self, batch: &Batch) -> bool {
-        let mut fail = self.fail_put.lock().unwrap();
+        let mut fail = self.fail_change.lock().unwrap();
         let hit = fail.as_ref().is_some_and(|(want_space, prefix)| {
             batch.ops.iter().any(|op| {
-                matches!(op, Op::PutEntry { space, key, .. }
+                matches!(op, Op::PutEntry { space, key, .. } | Op::DeleteEntry { space, key }
                     if space.starts_with(want_space) && key.starts_with(prefix))
             })
         });
