@@ -71,3 +71,6 @@ engine_sdk::export_issuer!(Database);
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod fuzz;

@@ -5,6 +5,9 @@ mod functions;
 mod layout;
 mod parse;
 
+#[cfg(test)]
+mod fuzz;
+
 use std::time::SystemTime;
 
 use parse::Piece;

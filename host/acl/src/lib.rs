@@ -13,6 +13,9 @@ mod pattern;
 mod rule;
 pub mod template;
 
+#[cfg(test)]
+mod fuzz;
+
 pub use capability::{Capabilities, Capability};
 pub use decide::{Acl, Ask, Reason, Verdict};
 pub use document::{PathRule, Policy};

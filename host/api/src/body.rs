@@ -60,7 +60,7 @@ pub(crate) fn media_type(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// A form: texts, repeated keys joined by commas.
-fn form(bytes: &[u8], most_values: usize) -> Result<Map<String, Value>> {
+pub(crate) fn form(bytes: &[u8], most_values: usize) -> Result<Map<String, Value>> {
     let pairs = 1 + bytes.iter().filter(|b| **b == b'&').count();
     if pairs > most_values {
         return Err(Error::invalid(format!("the request body holds more than {most_values} values")));
@@ -81,7 +81,7 @@ fn form(bytes: &[u8], most_values: usize) -> Result<Map<String, Value>> {
 }
 
 /// A JSON object. `null` is no parameters: what some clients send for a write without any.
-fn json(bytes: &[u8], most_values: usize) -> Result<Map<String, Value>> {
+pub(crate) fn json(bytes: &[u8], most_values: usize) -> Result<Map<String, Value>> {
     // A value takes a byte and a separator at least: short bodies need no counting.
     if bytes.len() / 2 >= most_values && values(bytes) > most_values {
         return Err(Error::invalid(format!("the request body holds more than {most_values} JSON values")));

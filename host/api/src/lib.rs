@@ -12,6 +12,9 @@ mod request;
 mod response;
 mod serve;
 
+#[cfg(test)]
+mod fuzz;
+
 use std::future::Future;
 use std::time::Duration;
 

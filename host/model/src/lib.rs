@@ -13,6 +13,9 @@ pub mod route;
 pub mod secret;
 pub mod view;
 
+#[cfg(test)]
+mod fuzz;
+
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use error::{Error, ErrorKind, Result};
 pub use request::{Operation, Request};

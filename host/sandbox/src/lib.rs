@@ -37,6 +37,9 @@ mod sandbox;
 mod state;
 mod target;
 
+#[cfg(test)]
+mod fuzz;
+
 pub use catalog::{Builtin, BuiltinCatalog};
 pub use connections::ConnectionRule;
 pub use error::SandboxError;
