@@ -10,6 +10,9 @@ use time::macros::format_description;
 /// The backend's own expiry lies this much behind the lease's, so that the server always acts first.
 const EXPIRES_LATER: u64 = 5;
 
+/// What PostgreSQL's scanner takes for space; other blanks are parts of words to it.
+const SPACE: [char; 6] = [' ', '\t', '\n', '\r', '\u{b}', '\u{c}'];
+
 /// What replaces the placeholders.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Values<'a> {
@@ -86,7 +89,7 @@ pub(crate) fn split(text: &str) -> Vec<String> {
 }
 
 fn push(statements: &mut Vec<String>, text: &str) {
-    let text = text.trim();
+    let text = text.trim_matches(SPACE);
     if !is_blank(text) {
         statements.push(text.to_owned());
     }
@@ -100,7 +103,7 @@ fn is_blank(text: &str) -> bool {
 /// The rest of a text behind leading space and comments.
 fn after_comments(mut text: &str) -> &str {
     loop {
-        text = text.trim_start();
+        text = text.trim_start_matches(SPACE);
         if text.starts_with("--") {
             text = text.split_once('\n').map_or("", |(_, rest)| rest);
         } else if text.starts_with("/*") {
@@ -278,6 +281,7 @@ mod tests {
             ("do $€$ a; $€$; b", vec!["do $€$ a; $€$", "b"]),
             ("do $$a$$$$b;$$; c", vec!["do $$a$$$$b;$$", "c"]),
             ("select €$1; b", vec!["select €$1", "b"]),
+            ("a;\u{a0}$$;$$; b", vec!["a", "\u{a0}$$", "$$", "b"]),
         ] {
             assert_eq!(split(text), want, "{text}");
         }

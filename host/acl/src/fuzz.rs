@@ -56,7 +56,8 @@ fn without_lines(mut body: hcl::Body) -> hcl::Body {
 fn decision(input: &[u8]) {
     let input = String::from_utf8_lossy(input);
     let mut lines = input.lines();
-    let path = lines.next().unwrap_or_default();
+    // Slashes in front do not count.
+    let path = lines.next().unwrap_or_default().trim_start_matches('/');
     let mut rules: BTreeMap<&str, bool> = BTreeMap::new();
     let mut text = String::new();
     for line in lines {
