@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 use std::thread;
 
-use harness::{Api, Reply, Server, hostile_engines};
+use harness::{Api, Reply, Server, hostile_engines, wait_until};
 use serde_json::{Value, json};
 
 /// The server and what lives on it.
@@ -60,6 +60,15 @@ impl Arena {
     /// An attack.
     pub(crate) fn attack(&self, path: &str, body: Value) -> Reply {
         self.api.put(path, body)
+    }
+
+    /// Waits until there is no lease below the path: what nobody knows the outcome of is revoked, and gone once nothing
+    /// of it can appear any more.
+    #[track_caller]
+    pub(crate) fn forgets(&self, path: &str) {
+        wait_until("the half-made lease to be gone", || {
+            (self.api.list(&format!("sys/leases/lookup/{path}")).status == 404).then_some(())
+        });
     }
 
     /// The neighbour answers as ever.

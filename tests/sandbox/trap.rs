@@ -28,10 +28,7 @@ fn in_handle() {
 fn in_create() {
     arena().mount_with_backend("trap-create", "trap", Postgres::shared().port());
     names_the_culprit(&arena().api().get("trap-create/creds/pg/create"), "trap-create/");
-    // Nobody knows what it did: the lease is revoked, and gone once nothing of it can appear any more.
-    wait_until("the half-made lease to be gone", || {
-        (arena().api().list("sys/leases/lookup/trap-create/creds/pg/create").status == 404).then_some(())
-    });
+    arena().forgets("trap-create/creds/pg/create");
     arena().neighbour_is_well();
 }
 

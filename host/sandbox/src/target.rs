@@ -101,6 +101,20 @@ pub(crate) enum TargetError {
     TwiceOption,
 }
 
+/// What every grammar asks of a text first: short, of characters that print, without a backslash.
+fn plain(text: &str, max_bytes: usize) -> Result<(), TargetError> {
+    if text.len() > max_bytes {
+        return Err(TargetError::TooLong);
+    }
+    if !text.bytes().all(|b| b.is_ascii_graphic()) {
+        return Err(TargetError::Character);
+    }
+    if text.contains('\\') {
+        return Err(TargetError::Backslash);
+    }
+    Ok(())
+}
+
 /// A host as grants write it: a name in lower case, or a canonical address.
 ///
 /// Numbers that resolvers would read as an address (`127.1`, `0x7f000001`, `2130706433`) are refused, since the eye does

@@ -3,20 +3,12 @@
 
 use cofferdam_model::engine::Protocol;
 
-use super::{Address, TargetError, host_and_port};
+use super::{Address, TargetError, host_and_port, plain};
 
 const MAX_BYTES: usize = 1024;
 
 pub(super) fn parse(text: &str) -> Result<Address, TargetError> {
-    if text.len() > MAX_BYTES {
-        return Err(TargetError::TooLong);
-    }
-    if !text.bytes().all(|b| b.is_ascii_graphic()) {
-        return Err(TargetError::Character);
-    }
-    if text.contains('\\') {
-        return Err(TargetError::Backslash);
-    }
+    plain(text, MAX_BYTES)?;
     let (protocol, usual, rest) = match text.split_once("://") {
         Some(("https", rest)) => (Protocol::Https, 443, rest),
         Some(("http", rest)) => (Protocol::Http, 80, rest),

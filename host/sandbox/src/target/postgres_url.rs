@@ -2,7 +2,7 @@
 
 use cofferdam_model::engine::Protocol;
 
-use super::{Address, TargetError, host_and_port};
+use super::{Address, TargetError, host_and_port, plain};
 
 const MAX_BYTES: usize = 4096;
 const DEFAULT_PORT: u16 = 5432;
@@ -26,15 +26,7 @@ const OVERRIDES: &[&str] = &[
 ];
 
 pub(super) fn parse(text: &str) -> Result<Address, TargetError> {
-    if text.len() > MAX_BYTES {
-        return Err(TargetError::TooLong);
-    }
-    if !text.bytes().all(|b| b.is_ascii_graphic()) {
-        return Err(TargetError::Character);
-    }
-    if text.contains('\\') {
-        return Err(TargetError::Backslash);
-    }
+    plain(text, MAX_BYTES)?;
     if text.contains('#') {
         return Err(TargetError::Fragment);
     }
