@@ -8,7 +8,7 @@ fn texts(input: &[u8]) {
     let text = String::from_utf8_lossy(input);
     let split = statements::split(&text);
     for statement in &split {
-        assert_eq!(statements::split(statement), [statement.clone()], "of {text:?}");
+        assert_eq!(statements::split(statement), std::slice::from_ref(statement), "of {text:?}");
     }
     let joined = split.join("\n;\n");
     assert_eq!(statements::split(&joined), split, "{text:?}");

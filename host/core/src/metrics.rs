@@ -139,12 +139,13 @@ fn process(core: &Core, sheet: &Sheet) -> Result<()> {
 }
 
 fn sandbox(core: &Core, vault: Option<&Vault>, sheet: &Sheet) -> Result<()> {
+    type Figure = fn(&Report) -> u64;
     const LABELS: &[&str] = &["engine", "mount"];
     let reports = core.review.reports();
-    let rows = |value: fn(&Report) -> u64| -> Vec<(Vec<&str>, u64)> {
+    let rows = |value: Figure| -> Vec<(Vec<&str>, u64)> {
         reports.iter().map(|r| (vec![r.engine.as_str(), r.mount.as_str()], value(r))).collect()
     };
-    let counters: [(&str, &str, fn(&Report) -> u64); 9] = [
+    let counters: [(&str, &str, Figure); 9] = [
         ("cofferdam_engine_calls_total", "Calls into an engine.", |r| r.counts.calls),
         ("cofferdam_engine_warm_calls_total", "Of them, served by a kept instance.", |r| r.counts.warm),
         ("cofferdam_engine_busy_calls_total", "Of them, given up because nothing was free.", |r| r.counts.refused),

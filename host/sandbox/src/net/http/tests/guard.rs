@@ -149,7 +149,7 @@ async fn an_operators_literal_opens_what_is_shut() {
     std::sync::Arc::get_mut(&mut host.border).unwrap().shut.allow_loopback = false;
     let url = format!("https://127.0.0.1:{port}/");
     let derived = grant("127.0.0.1", port, Protocol::Tcp);
-    assert!(is(&host.call(&[derived.clone()]).get(&url).await, "DestinationIpProhibited"));
+    assert!(is(&host.call(std::slice::from_ref(&derived)).get(&url).await, "DestinationIpProhibited"));
     let explicit = super::Grant { origin: super::GrantOrigin::Operator, ..derived };
     assert!(host.call(&[explicit]).get(&url).await.is_ok());
     assert_eq!(server.seen().first().map(|s| s.sni.clone()), Some(None), "an address is no SNI");
