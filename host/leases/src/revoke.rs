@@ -89,9 +89,10 @@ impl Ledger {
                     match self.get(&lease.id).await {
                         Ok(None) => return Attempt::Gone,
                         Ok(Some(now)) if now.state == LeaseState::Settling => return Attempt::Settling,
+                        // Nobody was told anything: the row moved under the other one, or its turn did not come.
+                        Ok(Some(now)) if is_condemned(&now, self.clock.now()) => continue,
                         // What the other one was told counts for this one too.
-                        Ok(Some(now)) if now.version > lease.version => return failed(&now),
-                        Ok(Some(_)) => continue,
+                        Ok(Some(now)) => return failed(&now),
                         Err(e) => return Attempt::Stuck(e),
                     }
                 }

@@ -105,6 +105,28 @@ async fn a_renewal_never_brings_a_revoked_lease_back() {
     }
 }
 
+/// The row moves under the attempt that the others wait for: not because that one failed.
+#[tokio::test]
+async fn revocations_of_what_is_being_made_are_not_told_of_a_failure_that_never_was() {
+    let world = World::new().await;
+    let held = Held::new(&world, true).await;
+    let id = world.ledger.find(&LeaseFilter::default(), 1).await.unwrap().remove(0).id;
+    world.backend.set_mood("b", Mood::Hangs);
+    let callers: Vec<_> = (0..20)
+        .map(|_| {
+            let (ledger, id) = (world.ledger.clone(), id.clone());
+            tokio::spawn(async move { ledger.revoke(&id, true).await })
+        })
+        .collect();
+    world.soon("asked", || async { world.backend.asked("b") > 0 }).await;
+    assert!(held.end().await.is_err(), "it was revoked while it was being made");
+    world.backend.set_mood("b", Mood::Good);
+    for caller in callers {
+        caller.await.unwrap().unwrap();
+    }
+    assert!(world.objects(None).await.is_empty());
+}
+
 #[tokio::test]
 async fn many_revocations_of_one_lease_all_hear_that_it_is_gone() {
     let world = World::new().await;
