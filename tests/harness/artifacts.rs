@@ -12,8 +12,10 @@ pub fn checkout() -> &'static Path {
 /// The folder of this build's products (`target/debug`).
 pub fn target_folder() -> PathBuf {
     let test = std::env::current_exe().expect("a test has an executable");
-    // target/<profile>/deps/<test>
-    test.ancestors().nth(2).expect("a test lies below the target folder").to_path_buf()
+    // target/<profile>/deps/<test>, or target/<profile>/<program>
+    let folder = test.parent().expect("a test lies below the target folder");
+    let profile = if folder.ends_with("deps") { folder.parent() } else { Some(folder) };
+    profile.expect("a profile has a folder").to_path_buf()
 }
 
 /// The server's binary: the one that COFFERDAM_BIN names, else built once by this process.

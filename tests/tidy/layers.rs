@@ -59,6 +59,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("engine-template", &["engine-sdk"]),
     // The black box.
     ("cofferdam-tests", &[]),
+    ("cofferdam-bench", &["cofferdam-tests"]),
     ("cofferdam-dev", &[]),
     ("cofferdam-fuzz", &[]),
 ];

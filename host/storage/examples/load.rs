@@ -1,91 +1,211 @@
-//! How fast the store is on this machine: `cargo run --release -p cofferdam-storage --example load [directory]`.
+//! The store alone, on this machine: `cargo run --release -p cofferdam-storage --example load -- <command>`.
+//!
+//! `serve <directory>` reads lines `<rows> <clients> <milliseconds>` and answers each with how many batches of these rows
+//! were synced in a second. Rows: `secret` (a new secret of the KV engine, version 2), `token` (a new token), `lease` (an
+//! intent and its activation, two batches).
+//!
+//! `fill <store> <unseal key> <count> <due from> <due to>` copies a lease that the store holds so many times; the copies
+//! fall due between so many seconds from now.
 #![expect(clippy::print_stdout, reason = "its output is what this program is for")]
 
+use std::io::BufRead as _;
 use std::sync::Arc;
-use std::time::Instant;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, Instant};
 
-use cofferdam_crypto::Keyring;
-use cofferdam_model::{Result, Timestamp};
-use cofferdam_storage::port::{Batch, Check, LeaseRow, LeaseState, Op, Outcome, Physical};
+use cofferdam_crypto::{Keyring, shamir};
+use cofferdam_model::{Clock as _, SystemClock, Timestamp};
+use cofferdam_storage::port::{Batch, Check, LeaseFilter, LeaseRow, LeaseState, Op, Outcome, Physical, TokenRow};
 use cofferdam_storage::{Sqlite, Storage};
 
-const EACH: usize = 20_000;
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+const GATE: &str = "mount/load";
+const PARENT: &str = "parent";
+/// Rows that `fill` writes in one batch.
+const FILL_BATCH: usize = 500;
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let disk = Arc::new(Sqlite::open(std::env::args().nth(1).unwrap_or_else(|| "load-store".to_owned())).await?);
-    for (store, name) in [(Arc::new(Sqlite::memory().await?), "memory"), (disk, "disk")] {
-        let storage = Storage::new(Arc::clone(&store) as Arc<dyn Physical>);
-        storage.unseal(Arc::new(Keyring::new(Timestamp(0))));
-        for tasks in [1, 8, 64, 256] {
-            let before = store.stats();
-            run(name, "put", tasks, &storage, async |s, i| {
-                let check = Check::Entry { space: "m".into(), key: format!("none/{i}"), version: 0 };
-                s.apply(Batch::new().check(check).op(put(i))).await.map(drop)
-            })
-            .await?;
-            let after = store.stats();
-            println!("  {} batches, {} commits", after.batches - before.batches, after.commits - before.commits);
-            run(name, "get", tasks, &storage, async |s, i| s.entry("m", &key(i)).await.map(drop)).await?;
-            run(name, "lease: intent, activation", tasks, &storage, async |s, i| {
-                let row = lease(&format!("db/creds/ro/{tasks}-{i}"));
-                let active = LeaseRow { state: LeaseState::Active, due_at: Some(Timestamp(i)), ..row.clone() };
-                s.apply(Batch::new().op(Op::InsertLease(row))).await?;
-                let outcome = s.apply(Batch::new().op(Op::UpdateLease { expect: 1, row: active })).await?;
-                assert_eq!(outcome, Outcome::Applied);
-                Ok(())
-            })
-            .await?;
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["serve", directory] => serve(directory).await,
+        ["fill", directory, key, count, from, to] => {
+            fill(directory, key, count.parse()?, from.parse()?..to.parse()?).await
         }
-        let start = Instant::now();
-        let names = storage.names("m", "path/", None, usize::MAX).await?.len();
-        println!("{name}: {names} names in {:?}", start.elapsed());
-        storage.close().await;
+        _ => Err("serve <directory>, or fill <store> <unseal key> <count> <due from> <due to>".into()),
     }
+}
+
+async fn serve(directory: &str) -> Result<()> {
+    let store = Sqlite::open(directory).await?;
+    let storage = Storage::new(Arc::new(store));
+    storage.unseal(Arc::new(Keyring::new(Timestamp(0))));
+    storage.apply(prepared()).await?;
+    let load = Arc::new(Load { storage: storage.clone(), made: AtomicI64::new(0) });
+    for line in std::io::stdin().lock().lines() {
+        let line = line?;
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let [rows, clients, millis] = words.as_slice() else { return Err(format!("what is {line:?}?").into()) };
+        let rows = match *rows {
+            "secret" => Rows::Secret,
+            "token" => Rows::Token,
+            "lease" => Rows::Lease,
+            other => return Err(format!("no rows {other:?}").into()),
+        };
+        println!("{:.1}", load.run(rows, clients.parse()?, Duration::from_millis(millis.parse()?)).await?);
+    }
+    storage.close().await;
     Ok(())
 }
 
-async fn run<F>(store: &str, what: &str, tasks: usize, storage: &Storage, call: F) -> Result<()>
-where
-    F: AsyncFn(Storage, i64) -> Result<()>,
-{
-    let count = if tasks == 1 { EACH / 10 } else { EACH };
-    let next = std::sync::atomic::AtomicI64::new(0);
-    let start = Instant::now();
-    let worker = async || {
-        loop {
-            let i = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-            if i >= i64::try_from(count).unwrap_or(i64::MAX) {
-                return Ok::<_, cofferdam_model::Error>(());
+/// What the batches check.
+fn prepared() -> Batch {
+    Batch {
+        checks: Vec::new(),
+        ops: vec![Op::SetGate { gate: GATE.into(), open: true }, Op::InsertToken(token(PARENT, None))],
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Rows {
+    Secret,
+    Token,
+    Lease,
+}
+
+struct Load {
+    storage: Storage,
+    /// So that every key is new.
+    made: AtomicI64,
+}
+
+impl Load {
+    /// Batches a second.
+    async fn run(self: &Arc<Self>, rows: Rows, clients: usize, time: Duration) -> Result<f64> {
+        let start = Instant::now();
+        let client = |load: Arc<Self>| async move {
+            let mut done = 0_u32;
+            while start.elapsed() < time {
+                load.one(rows).await?;
+                done += 1;
             }
-            call(storage.clone(), i).await?;
+            Ok::<u32, Box<dyn std::error::Error + Send + Sync>>(done)
+        };
+        let clients: Vec<_> = (0..clients).map(|_| tokio::spawn(client(Arc::clone(self)))).collect();
+        let mut done = 0;
+        for client in clients {
+            done += client.await??;
         }
-    };
-    futures::future::try_join_all((0..tasks).map(|_| worker())).await?;
-    let rate = count as f64 / start.elapsed().as_secs_f64();
-    println!("{store}: {what}, {tasks} at once: {rate:.0} a second");
-    Ok(())
+        Ok(f64::from(done) / start.elapsed().as_secs_f64())
+    }
+
+    async fn one(&self, rows: Rows) -> Result<()> {
+        let i = self.made.fetch_add(1, Ordering::Relaxed);
+        match rows {
+            Rows::Secret => self.apply(secret(i)).await,
+            Rows::Token => {
+                let alive = Check::TokenLive { digest: PARENT.into(), now: Timestamp(0) };
+                let made = Op::InsertToken(token(&format!("{i:064x}"), Some(PARENT)));
+                self.apply(Batch { checks: vec![alive], ops: vec![made] }).await
+            }
+            Rows::Lease => {
+                let row = lease(&format!("db/creds/app/{i:024}"));
+                let active = LeaseRow { state: LeaseState::Active, due_at: Some(Timestamp(i)), ..row.clone() };
+                self.apply(Batch { checks: checks(), ops: vec![Op::InsertLease(row)] }).await?;
+                let active = Op::UpdateLease { expect: 1, row: active };
+                self.apply(Batch { checks: checks(), ops: vec![active] }).await
+            }
+        }
+    }
+
+    async fn apply(&self, batch: Batch) -> Result<()> {
+        match self.storage.apply(batch).await? {
+            Outcome::Applied => Ok(()),
+            Outcome::Conflict(why) => Err(format!("not applied: {why:?}").into()),
+        }
+    }
 }
 
-fn key(i: i64) -> String {
-    format!("path/{i:08}")
+/// What the engine reads before it writes a new secret, and the two entries that it writes.
+fn secret(i: i64) -> Batch {
+    let space = || "00000000-0000-0000-0000-000000000000".to_owned();
+    let seen = |key: String| Check::Entry { space: space(), key, version: 0 };
+    let put = |key: String, bytes: usize| Op::PutEntry { space: space(), key, value: vec![b'7'; bytes] };
+    let path = format!("bench/{i:08}");
+    Batch {
+        checks: vec![
+            seen("config".into()),
+            seen(format!("meta/{path}")),
+            seen(format!("v1/{path}")),
+            Check::GateOpen(GATE.into()),
+        ],
+        ops: vec![put(format!("data/{path}/1"), 60), put(format!("meta/{path}"), 300)],
+    }
 }
 
-fn put(i: i64) -> Op {
-    Op::PutEntry { space: "m".into(), key: key(i), value: vec![7; 300] }
+fn checks() -> Vec<Check> {
+    vec![Check::TokenLive { digest: PARENT.into(), now: Timestamp(0) }, Check::GateOpen(GATE.into())]
+}
+
+fn token(digest: &str, parent: Option<&str>) -> TokenRow {
+    TokenRow {
+        digest: digest.to_owned(),
+        accessor_key: format!("accessor of {digest}"),
+        parent: parent.map(str::to_owned),
+        live: true,
+        version: 1,
+        due_at: parent.map(|_| Timestamp(i64::MAX)),
+        uses_left: None,
+        body: vec![b'7'; 450],
+    }
 }
 
 fn lease(id: &str) -> LeaseRow {
     LeaseRow {
         id: id.to_owned(),
-        mount: "m".into(),
-        backend: "b".into(),
+        mount: "00000000-0000-0000-0000-000000000000".into(),
+        backend: "pg".into(),
         generation: 1,
-        token: Some("0123456789abcdef0123456789abcdef".into()),
-        object_key: Some(id.to_owned()),
+        token: Some(PARENT.into()),
+        object_key: Some(format!("object of {id}")),
         state: LeaseState::Pending,
         version: 1,
         due_at: Some(Timestamp(5)),
-        body: vec![7; 600],
+        body: vec![b'7'; 900],
     }
+}
+
+/// Real rows: copies of one that the server wrote, with other names.
+async fn fill(directory: &str, key: &str, count: usize, due: std::ops::Range<i64>) -> Result<()> {
+    let store = Arc::new(Sqlite::open(directory).await?);
+    let share = shamir::parse_share(key).map_err(|e| e.to_string())?;
+    let root = shamir::combine(&[share], 1).map_err(|e| e.to_string())?;
+    let blob = store.meta("keyring").await?.ok_or("the store was never initialised")?;
+    let storage = Storage::new(store as Arc<dyn Physical>);
+    storage.unseal(Arc::new(Keyring::unwrap(&root, &blob).map_err(|e| e.to_string())?));
+    let filter = LeaseFilter { state: Some(LeaseState::Active), ..LeaseFilter::default() };
+    let model = storage.leases(&filter, 1).await?.pop().ok_or("there is no lease to copy")?;
+    let path = model.id.rsplit_once('/').map_or("", |(path, _)| path).to_owned();
+    let now = SystemClock.now();
+    let copy = |i: usize| {
+        let later = due.start + i64::try_from(i).unwrap_or(0) % (due.end - due.start).max(1);
+        Op::InsertLease(LeaseRow {
+            id: format!("{path}/{i:024}"),
+            object_key: Some(format!("{i:064x}")),
+            version: 1,
+            due_at: Some(now.plus_seconds(later)),
+            ..model.clone()
+        })
+    };
+    for start in (0..count).step_by(FILL_BATCH) {
+        let ops = (start..count.min(start + FILL_BATCH)).map(copy).collect();
+        match storage.apply(Batch { checks: Vec::new(), ops }).await? {
+            Outcome::Applied => {}
+            Outcome::Conflict(why) => return Err(format!("not applied: {why:?}").into()),
+        }
+    }
+    println!("{count}");
+    storage.close().await;
+    Ok(())
 }
