@@ -52,10 +52,19 @@ impl Points {
         usize::try_from(bytes).expect("a small number")
     }
 
-    /// Moves the server's clock on by so many seconds.
+    /// So many seconds go by for the server.
     pub fn pass(&self, seconds: i64) {
-        let now: i64 = fs::read_to_string(self.folder.join("clock")).map_or(0, |text| text.parse().expect("a number"));
-        self.write("clock", &(now + seconds).to_string());
+        self.add("passed", seconds);
+    }
+
+    /// The server's clock goes wrong by so many seconds more.
+    pub fn leap(&self, seconds: i64) {
+        self.add("leapt", seconds);
+    }
+
+    fn add(&self, name: &str, seconds: i64) {
+        let now: i64 = fs::read_to_string(self.folder.join(name)).map_or(0, |text| text.parse().expect("a number"));
+        self.write(name, &(now + seconds).to_string());
     }
 
     fn instruct(&self, name: &str, text: &str) {

@@ -35,7 +35,7 @@ pub(crate) async fn work(vault: Arc<Vault>, mut stop: watch::Receiver<bool>) {
 
 async fn round(vault: &Arc<Vault>) -> Result<()> {
     loop {
-        let due = vault.tokens.due(vault.clock.now(), PAGE).await?;
+        let due = vault.tokens.due(vault.clock.proven(), PAGE).await?;
         let full = due.len() == PAGE;
         let mut ended = 0;
         for token in due {
@@ -75,7 +75,7 @@ async fn finish(vault: &Arc<Vault>, token: &Token, sync: bool) -> Result<()> {
     if let Err(e) = vault.ledger().revoke_all(leases, sync, false).await
         && !sync
     {
-        vault.tokens.defer(token, vault.clock.now().plus_seconds(RETRY)).await?;
+        vault.tokens.defer(token, vault.clock.proven().plus_seconds(RETRY)).await?;
         return Err(e);
     }
     point!("token.emptied");

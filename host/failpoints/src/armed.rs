@@ -8,8 +8,10 @@ use cap_std::fs::{Dir, OpenOptions};
 
 /// How often a held task looks whether it may go on.
 const LOOK: Duration = Duration::from_millis(2);
-/// Seconds that the server's clock is ahead of the machine's.
-const CLOCK: &str = "clock";
+/// Seconds that have gone by for the server, and not for the machine.
+const PASSED: &str = "passed";
+/// Seconds that its clock is wrong.
+const LEAPT: &str = "leapt";
 
 static FOLDER: OnceLock<Dir> = OnceLock::new();
 /// Arrivals are counted one by one.
@@ -42,9 +44,18 @@ pub fn fails(name: &str) -> bool {
     FOLDER.get().is_some_and(|folder| arrive(folder, name) == Some(Action::Fail))
 }
 
-/// How far the clock is ahead.
-pub fn clock_shift_seconds() -> i64 {
-    let text = FOLDER.get().and_then(|folder| folder.read_to_string(CLOCK).ok());
+/// How many seconds more have gone by than the machine counted.
+pub fn passed_seconds() -> i64 {
+    seconds(PASSED)
+}
+
+/// By how many seconds the clock is wrong.
+pub fn leapt_seconds() -> i64 {
+    seconds(LEAPT)
+}
+
+fn seconds(name: &str) -> i64 {
+    let text = FOLDER.get().and_then(|folder| folder.read_to_string(name).ok());
     text.and_then(|text| text.trim().parse().ok()).unwrap_or(0)
 }
 
@@ -78,9 +89,9 @@ mod tests {
         let dir = || Dir::open_ambient_dir(folder.path(), cap_std::ambient_authority()).unwrap();
         arm(dir());
         reach("free").await;
-        assert!(!fails("free") && clock_shift_seconds() == 0);
-        dir().write("clock", "-7\n").unwrap();
-        assert_eq!(clock_shift_seconds(), -7);
+        assert!(!fails("free") && passed_seconds() == 0);
+        dir().write("leapt", "-7\n").unwrap();
+        assert_eq!(leapt_seconds(), -7);
 
         dir().write("spoilt", "fail 1").unwrap();
         assert_eq!([fails("spoilt"), fails("spoilt"), fails("spoilt")], [false, true, true]);

@@ -12,7 +12,7 @@
 mod armed;
 
 #[cfg(feature = "armed")]
-pub use armed::{arm, clock_shift_seconds, fails, reach};
+pub use armed::{arm, fails, leapt_seconds, passed_seconds, reach};
 
 /// A point where a task may be held.
 #[cfg(feature = "armed")]

@@ -64,7 +64,7 @@ impl Breakers {
     ) -> Result<Pass<'a>, Timestamp> {
         let (user, permits, probe) = self.user(key);
         // Others learn about the backend while this one waits.
-        let shut = || if patient { self.open_until(key, clock.now()).map_or(Ok(()), Err) } else { Ok(()) };
+        let shut = || if patient { self.open_until(key, clock.proven()).map_or(Ok(()), Err) } else { Ok(()) };
         shut()?;
         let own = permits.acquire_owned().await.ok();
         shut()?;

@@ -266,7 +266,7 @@ impl Ledger {
 
     /// Writes the row again, condemned. False: there is one.
     async fn restore(&self, known: &Lease) -> Result<bool> {
-        let mut lease = condemned(known, self.clock.now(), &|_| {});
+        let mut lease = condemned(known, self.clock.proven(), &|_| {});
         loop {
             let ops = vec![Op::InsertLease(lease.row()?)];
             match self.storage.apply(Batch { checks: Vec::new(), ops }).await? {

@@ -153,7 +153,7 @@ impl Ledger {
 
     /// The backends (mount's uuid and name) that did not answer last and are left alone for a while.
     pub fn open_breakers(&self) -> Vec<(String, String)> {
-        self.breakers.open(self.clock.now())
+        self.breakers.open(self.clock.proven())
     }
 
     /// Makes the worker look at the queue now: for whoever moved the clock, or a row, from elsewhere.

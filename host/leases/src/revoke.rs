@@ -48,7 +48,7 @@ impl Ledger {
     ) -> Result<Option<Lease>> {
         loop {
             let Some(lease) = self.get(id).await? else { return Ok(None) };
-            let now = self.clock.now();
+            let now = self.clock.proven();
             let next = condemned(&lease, now, &learn);
             if is_condemned(&lease, now) && next.record == lease.record {
                 return Ok(Some(lease));
@@ -61,7 +61,7 @@ impl Ledger {
 
     /// Condemns exactly the row that was seen. None: it moved meanwhile.
     pub(crate) async fn expire(&self, lease: &Lease) -> Result<Option<Lease>> {
-        let next = condemned(lease, self.clock.now(), &|_| {});
+        let next = condemned(lease, self.clock.proven(), &|_| {});
         Ok(self.update(lease, &next).await?.then_some(next))
     }
 
@@ -93,7 +93,7 @@ impl Ledger {
                         Ok(None) => return Attempt::Gone,
                         Ok(Some(now)) if now.state == LeaseState::Settling => return Attempt::Settling,
                         // Nobody was told anything: the row moved under the other one, or its turn did not come.
-                        Ok(Some(now)) if is_condemned(&now, self.clock.now()) => continue,
+                        Ok(Some(now)) if is_condemned(&now, self.clock.proven()) => continue,
                         // What the other one was told counts for this one too.
                         Ok(Some(now)) => return failed(&now),
                         Err(e) => return Attempt::Stuck(e),
@@ -116,7 +116,7 @@ impl Ledger {
                 Ok(None) => {}
                 Err(e) => {
                     // The answer is lost with the row as it was: a pause, so that the same is not asked at once again.
-                    self.breakers.trip(&key, self.clock.now());
+                    self.breakers.trip(&key, self.clock.proven());
                     return Attempt::Stuck(e);
                 }
             }
@@ -157,7 +157,7 @@ impl Ledger {
         let mut next = lease.clone();
         next.state = state;
         next.version = lease.version + 1;
-        next.due_at = Some(self.clock.now().plus_seconds(wait));
+        next.due_at = Some(self.clock.proven().plus_seconds(wait));
         if let Some((message, counted)) = error {
             next.record.attempts = next.record.attempts.saturating_add(counted);
             next.record.last_error = Some(message);
@@ -169,7 +169,7 @@ impl Ledger {
     }
 
     fn judge(&self, lease: &Lease, key: &BackendKey, answer: Result<Ended, CallError>) -> Next {
-        let now = self.clock.now();
+        let now = self.clock.proven();
         let later =
             |wait, message, counted| Next::Later { state: LeaseState::Revoking, wait, error: Some((message, counted)) };
         let backoff = || retry_after(lease.record.attempts.saturating_add(1));

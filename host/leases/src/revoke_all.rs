@@ -55,7 +55,7 @@ impl Ledger {
 
     /// One commit for a whole page; if one of its leases moved meanwhile, they are condemned one by one.
     async fn condemn_page(&self, page: Vec<Lease>) -> Result<()> {
-        let now = self.clock.now();
+        let now = self.clock.proven();
         let page: Vec<Lease> = page.into_iter().filter(|lease| !is_condemned(lease, now)).collect();
         let ops = page
             .iter()

@@ -74,7 +74,7 @@ impl Ledger {
     /// A row that opens and does not read waits, so that it stops nothing else.
     async fn put_off(&self, row: LeaseRow, why: &Error) -> Result<()> {
         tracing::error!(error = %why, "a lease that does not read is put off");
-        let due_at = Some(self.clock.now().plus_seconds(BLOCKED_RETRY));
+        let due_at = Some(self.clock.proven().plus_seconds(BLOCKED_RETRY));
         let next = LeaseRow { state: LeaseState::Blocked, version: row.version + 1, due_at, ..row };
         let ops = vec![Op::UpdateLease { expect: next.version - 1, row: next }];
         self.storage.apply(Batch { checks: Vec::new(), ops }).await.map(|_| ())
@@ -129,7 +129,7 @@ impl Worker {
     /// Begins one page of what is due. True: there may be more behind it that can be begun.
     async fn page(&mut self) -> Result<bool> {
         let except = self.held_back();
-        let rows = self.ledger.storage.leases_due_except(self.ledger.clock.now(), &except, PAGE).await?;
+        let rows = self.ledger.storage.leases_due_except(self.ledger.clock.proven(), &except, PAGE).await?;
         let page_full = rows.len() == PAGE;
         let mut moved = false;
         for row in rows {
@@ -156,7 +156,7 @@ impl Worker {
 
     /// Backends that take nothing now.
     fn held_back(&self) -> Vec<BackendKey> {
-        let mut except = self.ledger.breakers.open(self.ledger.clock.now());
+        let mut except = self.ledger.breakers.open(self.ledger.clock.proven());
         let full = self.lanes.iter().filter(|(key, lane)| **lane >= self.width(key)).map(|(key, _)| key.clone());
         except.extend(full);
         except.truncate(EXCEPT_MAX);
@@ -217,7 +217,7 @@ impl Worker {
         }
         if !advanced {
             // It is still at the head of the queue: a pause, so that this is not tried again at once, for ever.
-            self.ledger.breakers.trip(&backend, self.ledger.clock.now());
+            self.ledger.breakers.trip(&backend, self.ledger.clock.proven());
         }
         (self.queue_full && self.tasks.len() <= QUEUE / 2)
             || (self.full.contains(&backend) && left <= self.width(&backend) / 2)
@@ -226,7 +226,7 @@ impl Worker {
     /// Until the next lease is due, at most a few seconds.
     async fn nap(&self) -> Duration {
         let most = Duration::from_secs(NAP_MAX_SECONDS.unsigned_abs());
-        let now = self.ledger.clock.now();
+        let now = self.ledger.clock.proven();
         match self.ledger.storage.next_due().await {
             Ok(Some(due)) if due > now => {
                 Duration::from_nanos(u64::try_from(due.0.saturating_sub(now.0)).unwrap_or(0)).min(most)

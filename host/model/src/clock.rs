@@ -45,6 +45,12 @@ impl Timestamp {
 pub trait Clock: Send + Sync {
     /// The time now.
     fn now(&self) -> Timestamp;
+
+    /// The time by which what fell due is ended, and by which "absent" is believed. As [`Clock::now`], but a leap ahead
+    /// does not count until it has lasted: a wrong clock must not end everything at once.
+    fn proven(&self) -> Timestamp {
+        self.now()
+    }
 }
 
 /// The machine's clock.
@@ -61,23 +67,35 @@ impl Clock for SystemClock {
 
 /// A clock that a test sets.
 #[derive(Debug, Default)]
-pub struct ManualClock(AtomicI64);
+pub struct ManualClock {
+    proven: AtomicI64,
+    leapt: AtomicI64,
+}
 
 impl ManualClock {
     /// A clock that stands at `now`.
     pub fn new(now: Timestamp) -> Self {
-        Self(AtomicI64::new(now.0))
+        Self { proven: AtomicI64::new(now.0), leapt: AtomicI64::new(0) }
     }
 
     /// Moves the clock forward.
     pub fn advance_seconds(&self, seconds: i64) {
-        self.0.fetch_add(seconds * 1_000_000_000, Ordering::SeqCst);
+        self.proven.fetch_add(seconds * 1_000_000_000, Ordering::SeqCst);
+    }
+
+    /// Moves it forward without proof.
+    pub fn leap_seconds(&self, seconds: i64) {
+        self.leapt.fetch_add(seconds * 1_000_000_000, Ordering::SeqCst);
     }
 }
 
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
-        Timestamp(self.0.load(Ordering::SeqCst))
+        Timestamp(self.proven().0 + self.leapt.load(Ordering::SeqCst))
+    }
+
+    fn proven(&self) -> Timestamp {
+        Timestamp(self.proven.load(Ordering::SeqCst))
     }
 }
 

@@ -17,7 +17,7 @@ pub mod view;
 #[cfg(test)]
 mod fuzz;
 
-pub use clock::{Clock, SystemClock, Timestamp};
+pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use error::{Error, ErrorKind, Result};
 pub use request::{Operation, Request};
 pub use response::{AuthInfo, LeaseInfo, Response, WrapInfo};

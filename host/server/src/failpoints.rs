@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
+use cofferdam_failpoints::{leapt_seconds, passed_seconds};
 use cofferdam_model::{Clock, SystemClock, Timestamp};
+
+use crate::clock::{Steady, since_boot};
 
 const FOLDER: &str = "COFFERDAM_FAILPOINTS";
 
@@ -18,14 +21,14 @@ pub(crate) fn arm() -> std::io::Result<()> {
 }
 
 /// The machine's clock, ahead by as much as the test says.
-pub(crate) fn clock() -> Arc<dyn Clock> {
-    Arc::new(Ahead)
+pub(crate) fn machine() -> Arc<dyn Clock> {
+    Arc::new(Steady::new(Arc::new(Ahead), || Timestamp(since_boot()).plus_seconds(passed_seconds()).0))
 }
 
 struct Ahead;
 
 impl Clock for Ahead {
     fn now(&self) -> Timestamp {
-        SystemClock.now().plus_seconds(cofferdam_failpoints::clock_shift_seconds())
+        SystemClock.now().plus_seconds(passed_seconds()).plus_seconds(leapt_seconds())
     }
 }

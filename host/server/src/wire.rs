@@ -7,17 +7,17 @@ use std::sync::Arc;
 use cap_std::fs::Dir;
 use cofferdam_api::Handler;
 use cofferdam_core::{Core, Parts, Settings};
-#[cfg(not(feature = "failpoints"))]
-use cofferdam_model::Clock;
 use cofferdam_model::review::Review;
 use cofferdam_model::{Error, Request, Response, Result};
 use cofferdam_sandbox::{BuiltinCatalog, Sandbox, SandboxConfig, SandboxError};
 use cofferdam_storage::Sqlite;
 use cofferdam_storage::port::Physical;
 
+#[cfg(not(feature = "failpoints"))]
+use crate::clock::machine;
 use crate::config::{Config, Store};
 #[cfg(feature = "failpoints")]
-use crate::failpoints::clock;
+use crate::failpoints::machine;
 use crate::{engines, files, harden, plugins as plugin_files, process};
 
 /// Instances of components that exist at once.
@@ -89,7 +89,7 @@ impl Vault {
             store: Arc::clone(&store),
             review: Arc::clone(&catalog) as Arc<dyn Review>,
             catalog,
-            clock: clock(),
+            clock: machine(),
             settings,
             process: Box::new(process::stats()),
             on_unseal: Box::new(move |key| unlocked.unlock_cache(key)),
@@ -118,11 +118,6 @@ impl Handler for Vault {
     fn answered(&self, status: u16) {
         self.core.answered(status);
     }
-}
-
-#[cfg(not(feature = "failpoints"))]
-fn clock() -> Arc<dyn Clock> {
-    Arc::new(cofferdam_model::SystemClock)
 }
 
 async fn open(store: &Store) -> Result<(Arc<dyn Physical>, Option<Dir>), WireError> {

@@ -170,7 +170,7 @@ impl Tokens {
         let mut row = next.row(self.accessor_digest(&next.record.accessor))?;
         if !next.live {
             // Its revocation is unfinished, and must stay due.
-            row.due_at = Some(self.clock.now());
+            row.due_at = Some(self.clock.proven());
         }
         self.put(row).await
     }
@@ -195,7 +195,7 @@ impl Tokens {
             }
             row.live = false;
             row.version += 1;
-            row.due_at = Some(self.clock.now());
+            row.due_at = Some(self.clock.proven());
             if self.put(row.clone()).await? {
                 return Ok(Some(open_or_blank(row)));
             }

@@ -99,3 +99,22 @@ async fn the_worker_sleeps_and_wakes_and_stops() {
     world.ledger.revoke(&id, false).await.unwrap();
     assert_eq!(world.state(&id).await, Some(LeaseState::Revoking));
 }
+
+#[tokio::test]
+async fn a_clock_that_leaps_ends_what_is_revoked_and_believes_nothing_earlier() {
+    let world = World::new().await;
+    let kept = world.made("b", "kept").await;
+    let revoked = world.made("b", "revoked").await;
+    assert!(world.issue("b", "late", Creates::Zombie).await.is_err());
+    world.start_worker();
+    world.clock.leap_seconds(86_400);
+    world.ledger.revoke(&revoked, false).await.unwrap();
+    world.soon("revoked", || async { world.state(&revoked).await.is_none() }).await;
+    assert_eq!(world.state(&kept).await, Some(LeaseState::Active), "it expired by a leap");
+    let settling = || async { world.objects(Some(LeaseState::Settling)).await == ["late"] };
+    world.soon("absent, and not believed", settling).await;
+    world.backend.release();
+    world.clock.advance_seconds(100);
+    world.ledger.look();
+    world.soon("looked at again", || async { world.backend.objects() == ["kept"] }).await;
+}
