@@ -9,6 +9,7 @@
 )]
 
 mod arena;
+mod compile;
 mod cpu;
 mod describe_loop;
 mod greedy;

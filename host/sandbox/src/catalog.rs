@@ -9,6 +9,7 @@ use cofferdam_model::engine::{Catalog, Engine};
 use tokio::sync::OnceCell;
 
 use crate::SandboxError;
+use crate::compiler::Compiler;
 use crate::engine::ComponentEngine;
 use crate::policy::Policy;
 use crate::sandbox::Sandbox;
@@ -36,6 +37,8 @@ pub(crate) struct Entry {
     policy: Policy,
     /// Where the policy was read from.
     origin: String,
+    /// Compiles it, if not this process.
+    compiler: Option<Arc<dyn Compiler>>,
     engine: OnceCell<Arc<ComponentEngine>>,
 }
 
@@ -65,19 +68,33 @@ impl BuiltinCatalog {
     /// [`SandboxError::Policy`], [`SandboxError::Duplicate`].
     pub fn new(sandbox: Arc<Sandbox>, builtins: Vec<Builtin>) -> Result<Self, SandboxError> {
         let mut catalog = Self { sandbox, engines: BTreeMap::new() };
-        catalog.add(builtins, "built in")?;
+        catalog.insert(builtins, "built in", None)?;
         Ok(catalog)
     }
 
-    /// Adds engines; `origin` tells reviewers where their policies were read from.
+    /// Adds engines that did not come with the server; `origin` tells reviewers where their policies were read from.
     ///
     /// # Errors
     /// As [`BuiltinCatalog::new`].
-    pub fn add(&mut self, builtins: Vec<Builtin>, origin: &str) -> Result<(), SandboxError> {
-        for builtin in builtins {
+    pub fn add(
+        &mut self,
+        engines: Vec<Builtin>,
+        origin: &str,
+        compiler: Arc<dyn Compiler>,
+    ) -> Result<(), SandboxError> {
+        self.insert(engines, origin, Some(compiler))
+    }
+
+    fn insert(
+        &mut self,
+        engines: Vec<Builtin>,
+        origin: &str,
+        compiler: Option<Arc<dyn Compiler>>,
+    ) -> Result<(), SandboxError> {
+        for builtin in engines {
             let policy = Policy::parse(builtin.kind, builtin.policy)?;
             let (component, origin) = (builtin.component, format!("{}.toml, {origin}", builtin.kind));
-            let entry = Entry { component, policy, origin, engine: OnceCell::new() };
+            let entry = Entry { component, policy, origin, compiler: compiler.clone(), engine: OnceCell::new() };
             if self.engines.insert(builtin.kind, entry).is_some() {
                 return Err(SandboxError::Duplicate(builtin.kind.to_owned()));
             }
@@ -102,8 +119,10 @@ impl Catalog for BuiltinCatalog {
             .engine
             .get_or_try_init(|| async {
                 let (sandbox, policy, component) = (Arc::clone(&self.sandbox), entry.policy.clone(), entry.component);
+                let compiler = entry.compiler.clone();
                 // Compiling takes up to seconds: not on the threads that serve.
-                tokio::task::spawn_blocking(move || ComponentEngine::load(sandbox, policy, component))
+                let load = move || ComponentEngine::load(sandbox, policy, component, compiler.as_deref());
+                tokio::task::spawn_blocking(load)
                     .await
                     .map_err(|e| Error::internal(format!("engine {kind}: loading it broke: {e}")))?
                     .map(Arc::new)

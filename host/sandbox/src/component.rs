@@ -8,6 +8,7 @@ use wasmtime::component::{Component, InstancePre, Linker};
 use crate::SandboxError;
 use crate::bindings::exports::cofferdam::engine as exports;
 use crate::cache::Cache;
+use crate::compiler::{self, Compiler};
 use crate::policy::{Policy, World};
 use crate::state::State;
 
@@ -47,9 +48,10 @@ pub(crate) fn load(
     cache: &Cache,
     policy: &Policy,
     bytes: &[u8],
+    compiler: Option<&dyn Compiler>,
 ) -> Result<Loaded, SandboxError> {
     let refuse = |reason: String| SandboxError::Component { engine: policy.engine.clone(), reason };
-    let (digest, pre) = prepare(linker, cache, policy, bytes)?;
+    let (digest, pre) = prepare(linker, cache, policy, bytes, compiler)?;
     let exports = Exports::find(&pre, policy.world).map_err(|e| refuse(format!("{e:#}")))?;
     let component = pre.component().component_type();
     let mut imports: Vec<String> = component.imports(linker.engine()).map(|(name, _)| name.to_owned()).collect();
@@ -63,6 +65,7 @@ pub(crate) fn prepare(
     cache: &Cache,
     policy: &Policy,
     bytes: &[u8],
+    compiler: Option<&dyn Compiler>,
 ) -> Result<(String, InstancePre<State>), SandboxError> {
     let refuse = |reason: String| SandboxError::Component { engine: policy.engine.clone(), reason };
     if bytes.len() > MAX_COMPONENT {
@@ -73,7 +76,7 @@ pub(crate) fn prepare(
     let component = match cache.load(engine, &digest) {
         Some(component) => component,
         None => {
-            let component = Component::from_binary(engine, bytes).map_err(|e| refuse(format!("{e:#}")))?;
+            let component = compiler::component(engine, bytes, compiler).map_err(refuse)?;
             cache.store(&digest, &component);
             component
         }

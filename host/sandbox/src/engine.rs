@@ -11,6 +11,7 @@ use cofferdam_model::route::Description;
 use tokio::time::{Instant, timeout_at};
 
 use crate::SandboxError;
+use crate::compiler::Compiler;
 use crate::component::Loaded;
 use crate::convert;
 use crate::fault;
@@ -37,8 +38,13 @@ pub(crate) struct ComponentEngine {
 
 impl ComponentEngine {
     /// Loads the component. Blocking.
-    pub(crate) fn load(sandbox: Arc<Sandbox>, policy: Policy, bytes: &[u8]) -> Result<Self, SandboxError> {
-        let loaded = sandbox.load(&policy, bytes)?;
+    pub(crate) fn load(
+        sandbox: Arc<Sandbox>,
+        policy: Policy,
+        bytes: &[u8],
+        compiler: Option<&dyn Compiler>,
+    ) -> Result<Self, SandboxError> {
+        let loaded = sandbox.load(&policy, bytes, compiler)?;
         let digest = Arc::from(loaded.digest.as_str());
         Ok(Self { sandbox, policy: Arc::new(policy), loaded, digest, descriptions: Mutex::default() })
     }

@@ -14,6 +14,7 @@
 mod bindings;
 mod cache;
 mod catalog;
+mod compiler;
 mod component;
 mod connections;
 mod convert;
@@ -44,6 +45,7 @@ mod fuzz;
 
 pub use catalog::{Builtin, BuiltinCatalog};
 pub use cofferdam_model::review::{Counts, Denial, Report};
+pub use compiler::{Compiler, compile};
 pub use connections::ConnectionRule;
 pub use error::SandboxError;
 pub use inspect::inspect;

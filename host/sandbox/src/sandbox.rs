@@ -9,6 +9,7 @@ use wasmtime::component::Linker;
 
 use crate::SandboxError;
 use crate::cache::Cache;
+use crate::compiler::Compiler;
 use crate::connections::Connections;
 use crate::instance::Kept;
 use crate::leash::Leashes;
@@ -121,9 +122,14 @@ impl Sandbox {
     }
 
     /// Loads a component under its policy. Blocking.
-    pub(crate) fn load(&self, policy: &Policy, bytes: &[u8]) -> Result<component::Loaded, SandboxError> {
+    pub(crate) fn load(
+        &self,
+        policy: &Policy,
+        bytes: &[u8],
+        compiler: Option<&dyn Compiler>,
+    ) -> Result<component::Loaded, SandboxError> {
         let started = Instant::now();
-        let loaded = component::load(&self.linker, &self.cache, policy, bytes)?;
+        let loaded = component::load(&self.linker, &self.cache, policy, bytes, compiler)?;
         tracing::info!(
             engine = policy.engine,
             digest = loaded.digest,

@@ -2,6 +2,7 @@
 
 mod clock;
 mod command;
+mod compile;
 mod config;
 mod dev;
 mod engines;
@@ -33,6 +34,10 @@ impl Inspector for Sandbox {
 }
 
 fn main() -> ExitCode {
-    let code = cofferdam_cli::main(std::env::args().skip(1).collect(), &command::server, &Sandbox);
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let code = match arguments.split_first() {
+        Some((command, limits)) if command == compile::COMMAND => compile::main(limits),
+        _ => cofferdam_cli::main(arguments, &command::server, &Sandbox),
+    };
     ExitCode::from(u8::try_from(code).unwrap_or(1))
 }

@@ -15,6 +15,7 @@ use cofferdam_storage::port::Physical;
 
 #[cfg(not(feature = "failpoints"))]
 use crate::clock::machine;
+use crate::compile::Outside;
 use crate::config::{Config, Store};
 #[cfg(feature = "failpoints")]
 use crate::failpoints::machine;
@@ -77,11 +78,12 @@ impl Vault {
             allow_loopback: config.allow_loopback,
             authorities,
         })?;
+        let compiler = Outside::new().map_err(unreadable("the server's own program"))?;
         // From here on nothing needs to be opened below /proc/self, and no key is in memory yet.
         harden::memory();
         let mut catalog = BuiltinCatalog::new(Arc::clone(&sandbox), engines::builtins())?;
         if let Some(path) = plugins {
-            catalog.add(plugin_files::from_directory(path).map_err(unreadable(path))?, path)?;
+            catalog.add(plugin_files::from_directory(path).map_err(unreadable(path))?, path, compiler)?;
         }
         let catalog = Arc::new(catalog);
         let unlocked = Arc::clone(&sandbox);

@@ -47,7 +47,7 @@ struct Guest {
 
 fn guest(sandbox: &Arc<Sandbox>, text: &str, limits: &str) -> Result<Guest, Box<dyn std::error::Error>> {
     let policy = policy(limits)?;
-    let (_, pre) = prepare(&sandbox.linker, &sandbox.cache, &policy, &wat::parse_str(text)?)?;
+    let (_, pre) = prepare(&sandbox.linker, &sandbox.cache, &policy, &wat::parse_str(text)?, None)?;
     Ok(Guest { sandbox: Arc::clone(sandbox), policy, pre })
 }
 

@@ -4,9 +4,17 @@ use cofferdam_model::engine::GrantOrigin;
 
 use super::*;
 use crate::net::gate::tests::Table;
-use crate::{Builtin, Sandbox, SandboxConfig};
+use crate::{Builtin, Compiler, Sandbox, SandboxConfig};
 
 type Outcome = std::result::Result<(), Box<dyn std::error::Error>>;
+
+struct Nobody;
+
+impl Compiler for Nobody {
+    fn compile(&self, _: &[u8]) -> std::result::Result<Vec<u8>, String> {
+        Err("nothing is loaded here".to_owned())
+    }
+}
 
 fn catalog(table: &Table) -> std::result::Result<BuiltinCatalog, Box<dyn std::error::Error>> {
     let own = SocketAddr::from(([10, 9, 9, 9], 8200));
@@ -20,7 +28,7 @@ fn catalog(table: &Table) -> std::result::Result<BuiltinCatalog, Box<dyn std::er
     };
     let kv = Builtin { kind: "kv", policy: include_str!("../../../../policies/kv.toml"), ..database };
     let mut catalog = BuiltinCatalog::new(sandbox, vec![database])?;
-    catalog.add(vec![kv], "in a folder")?;
+    catalog.add(vec![kv], "in a folder", Arc::new(Nobody))?;
     Ok(catalog)
 }
 
