@@ -10,6 +10,7 @@ mod lanes;
 mod leases;
 mod place;
 mod range;
+mod rows;
 mod schema;
 mod tokens;
 mod writer;
@@ -29,6 +30,7 @@ use crate::port::{Batch, LeaseFilter, LeaseRow, Outcome, Physical, StoredEntry, 
 use fault::Fault;
 use lanes::{Lane, Lanes};
 use place::Place;
+use rows::{Rows, entry_name};
 use writer::{Work, Writer};
 
 /// How long SQLite waits for a lock that somebody else holds (an operator's shell, a backup).
@@ -41,6 +43,7 @@ const CHECKPOINT_PAGES: &str = "4000";
 /// A store in one SQLite file or in memory.
 pub struct Sqlite {
     readers: Arc<Lanes>,
+    rows: Arc<Rows>,
     writer: Writer,
     kind: &'static str,
 }
@@ -82,9 +85,11 @@ impl Sqlite {
         for _ in 0..lanes {
             readers.push(read.connect().await?);
         }
+        let rows = Arc::new(Rows::new());
         Ok(Self {
             readers: Arc::new(Lanes::new(readers)),
-            writer: Writer::start(Arc::new(Lanes::new(vec![writer])), versions, Some(place)),
+            writer: Writer::start(Arc::new(Lanes::new(vec![writer])), Arc::clone(&rows), versions, Some(place)),
+            rows,
             kind: "sqlite",
         })
     }
@@ -101,7 +106,9 @@ impl Sqlite {
         let mut connection = options().in_memory(true).filename(":memory:").connect().await?;
         let versions = schema::prepare(&mut connection).await?;
         let lanes = Arc::new(Lanes::new(vec![connection]));
-        Ok(Self { readers: Arc::clone(&lanes), writer: Writer::start(lanes, versions, None), kind: "inmem" })
+        let rows = Arc::new(Rows::new());
+        let writer = Writer::start(Arc::clone(&lanes), Arc::clone(&rows), versions, None);
+        Ok(Self { readers: lanes, writer, rows, kind: "inmem" })
     }
 
     /// How well batches share commits.
@@ -154,7 +161,8 @@ impl Physical for Sqlite {
     }
 
     async fn entry(&self, space: &str, key: &str) -> Result<Option<StoredEntry>> {
-        Ok(entries::get(&mut *self.reader().await?, space, key).await?)
+        let read = || async { entries::get(&mut *self.reader().await?, space, key).await };
+        Ok(self.rows.entries.get(entry_name(space, key), read).await?)
     }
 
     async fn entries(&self, space: &str, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<StoredEntry>> {
@@ -203,7 +211,8 @@ impl Physical for Sqlite {
     }
 
     async fn token(&self, digest: &str) -> Result<Option<TokenRow>> {
-        Ok(tokens::get(&mut *self.reader().await?, digest).await?)
+        let read = || async { tokens::get(&mut *self.reader().await?, digest).await };
+        Ok(self.rows.tokens.get(digest.to_owned(), read).await?)
     }
 
     async fn token_by_accessor(&self, accessor_key: &str) -> Result<Option<TokenRow>> {
@@ -238,6 +247,7 @@ impl Physical for Sqlite {
     async fn close(&self) {
         self.writer.close().await;
         self.readers.close().await;
+        self.rows.clear();
     }
 
     fn kind(&self) -> &'static str {

@@ -15,6 +15,7 @@ use super::apply::apply;
 use super::fault::Fault;
 use super::lanes::Lanes;
 use super::place::Place;
+use super::rows::Rows;
 use crate::port::{Batch, Op, Outcome};
 
 /// Callers beyond these wait before they enter the queue.
@@ -30,6 +31,15 @@ const RESERVE: Version = 4096;
 pub(super) enum Work {
     Batch(Batch),
     Meta(Vec<(String, Vec<u8>)>),
+}
+
+impl Work {
+    fn ops(&self) -> &[Op] {
+        match self {
+            Self::Batch(batch) => &batch.ops,
+            Self::Meta(_) => &[],
+        }
+    }
 }
 
 struct Job {
@@ -85,10 +95,11 @@ pub(super) struct Writer {
 impl Writer {
     /// Starts writing on the only connection of `lanes`. `versions`: the largest version ever given out. `place` is kept
     /// until the connection is closed.
-    pub(super) fn start(lanes: Arc<Lanes>, versions: Version, place: Option<Place>) -> Self {
+    pub(super) fn start(lanes: Arc<Lanes>, rows: Arc<Rows>, versions: Version, place: Option<Place>) -> Self {
         let (queue, messages) = mpsc::channel(QUEUE);
         let counters = Arc::new(Counters::default());
-        let state = State { lanes, versions, reserved: versions, broken: None, counters: Arc::clone(&counters), place };
+        let (reserved, broken) = (versions, None);
+        let state = State { lanes, rows, versions, reserved, broken, counters: Arc::clone(&counters), place };
         tokio::spawn(state.run(messages));
         Self { queue, counters }
     }
@@ -118,6 +129,8 @@ impl Writer {
 
 struct State {
     lanes: Arc<Lanes>,
+    /// To be told of what is written.
+    rows: Arc<Rows>,
     /// The last version given out.
     versions: Version,
     /// The largest version that the disk knows to be taken.
@@ -203,8 +216,9 @@ impl State {
         if let Some(fault) = &self.broken {
             return Err(fault.clone());
         }
-        let lanes = Arc::clone(&self.lanes);
+        let (lanes, rows) = (Arc::clone(&self.lanes), Arc::clone(&self.rows));
         let mut lane = lanes.take().await.ok_or_else(Fault::closed)?;
+        let _moving = rows.moving(group.iter().flat_map(|job| job.work.ops()));
         let result = self.transact(&mut lane, group).await;
         if let Err(fault) = &result {
             // SQLite may have rolled back by itself; then this fails, as it should.
@@ -285,10 +299,7 @@ fn size(work: &Work) -> usize {
 }
 
 fn puts(group: &[Job]) -> Version {
-    let ops = group.iter().flat_map(|job| match &job.work {
-        Work::Batch(batch) => batch.ops.as_slice(),
-        Work::Meta(_) => &[],
-    });
+    let ops = group.iter().flat_map(|job| job.work.ops());
     ops.filter(|op| matches!(op, Op::PutEntry { .. })).map(|_| 1).sum()
 }
 
