@@ -53,8 +53,9 @@ impl Clock for Steady {
             trust.offset = offset;
             return wall;
         }
+        let believed = trust.offset;
         let since = *trust.leapt_at.get_or_insert_with(|| {
-            let seconds = offset.saturating_sub(trust.offset) / NANOS;
+            let seconds = offset.saturating_sub(believed) / NANOS;
             tracing::error!(
                 "the clock leapt ahead by {seconds} seconds: nothing expires by it within {HOLD_SECONDS} seconds; \
                  put it right, or restart the server to have it believed"
@@ -62,7 +63,7 @@ impl Clock for Steady {
             uptime
         });
         if uptime.saturating_sub(since) < HOLD_SECONDS * NANOS {
-            return Timestamp(uptime.saturating_add(trust.offset));
+            return Timestamp(uptime.saturating_add(believed));
         }
         tracing::warn!("the clock's leap has lasted; leases and tokens expire by it");
         *trust = Trust { offset, leapt_at: None };
