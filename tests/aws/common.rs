@@ -35,10 +35,6 @@ impl Credential {
         }
     }
 
-    pub(crate) fn access_key(&self) -> &str {
-        self.data["access_key"].as_str().expect("an access key")
-    }
-
     /// The credentials as boto3 takes them.
     pub(crate) fn for_boto(&self) -> Value {
         let mut keys = json!({
