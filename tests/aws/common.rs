@@ -1,11 +1,38 @@
-//! A mount that works with the cloud, and what the cloud knows.
+//! A server for all tests, a mount that works with the cloud, and what the cloud knows.
 
-use harness::{Api, Moto, Reply};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use harness::{Api, Moto, Reply, Server, wait_at_most};
 use serde_json::{Value, json};
 
 /// A policy that allows something.
 pub(crate) const POLICY: &str =
     r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"ec2:*","Resource":"*"}]}"#;
+
+/// How long the slowest machine takes to compile the engine.
+const COMPILED: Duration = Duration::from_secs(600);
+
+/// The server that all tests of this run share: compiling the engine takes longer than all else in a test.
+pub(crate) fn server() -> &'static Server {
+    static SERVER: OnceLock<Server> = OnceLock::new();
+    SERVER.get_or_init(|| {
+        let server = Server::dev();
+        compile(&server.api());
+        server
+    })
+}
+
+/// Has the engine compiled. That may take longer than a request, and the mount comes after its answer.
+#[track_caller]
+pub(crate) fn compile(api: &Api) {
+    wait_at_most(COMPILED, "the engine to be compiled", || {
+        let mounted = api.post("sys/mounts/first", json!({ "type": "aws" })).is_ok()
+            || api.get("sys/mounts").ok()["data"].get("first/").is_some();
+        mounted.then_some(())
+    });
+    api.delete("sys/mounts/first").ok();
+}
 
 /// A mount of the engine.
 pub(crate) struct AwsMount {
@@ -49,7 +76,7 @@ impl Credential {
     /// The user that the cloud knows under this lease.
     pub(crate) fn user(&self, moto: &Moto) -> Option<String> {
         let unique = self.lease.rsplit('/').next().expect("a lease has a last part");
-        users(moto).into_iter().find(|(_, stamp)| stamp.ends_with(unique)).map(|(name, _)| name)
+        all_users(moto).into_iter().find(|(_, stamp)| stamp.ends_with(unique)).map(|(name, _)| name)
     }
 }
 
@@ -57,10 +84,24 @@ impl AwsMount {
     /// Mounts the engine at `path`, aimed at this cloud or at what stands before it.
     #[track_caller]
     pub(crate) fn new(api: &Api, path: &str, endpoint: &str) -> Self {
-        api.mount(path, "aws");
-        let mount = Self { api: api.clone(), path: path.to_owned() };
+        let mount = Self::bare(api, path);
         mount.configure(endpoint, json!({})).ok();
         mount
+    }
+
+    /// Mounts the engine without a configuration.
+    #[track_caller]
+    pub(crate) fn bare(api: &Api, path: &str) -> Self {
+        api.mount(path, "aws");
+        Self { api: api.clone(), path: path.to_owned() }
+    }
+
+    /// The users of this mount in the cloud, and their stamps.
+    #[track_caller]
+    pub(crate) fn users(&self, moto: &Moto) -> Vec<(String, String)> {
+        let mounts = self.api.get("sys/mounts").ok();
+        let uuid = mounts["data"][format!("{}/", self.path)]["uuid"].as_str().expect("a mount has a uuid").to_owned();
+        all_users(moto).into_iter().filter(|(_, stamp)| stamp.contains(&uuid)).collect()
     }
 
     /// Writes the configuration; further fields in `more`.
@@ -112,7 +153,7 @@ impl AwsMount {
 
 /// The users that bear a stamp, and their stamps.
 #[track_caller]
-pub(crate) fn users(moto: &Moto) -> Vec<(String, String)> {
+fn all_users(moto: &Moto) -> Vec<(String, String)> {
     let listed = moto.ask("iam", "list_users", json!({})).expect("users");
     let names = listed["Users"].as_array().cloned().unwrap_or_default();
     let names = names.iter().filter_map(|user| user["UserName"].as_str().map(str::to_owned));

@@ -4,26 +4,39 @@
 //! endpoint, as `$CLOUD`.
 
 use std::process::{Command, Output};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use harness::{Cli, Moto, Server};
+use harness::{Cli, Moto};
 use serde_json::{Value, json};
 
-use crate::common::users;
+use crate::common::{AwsMount, server};
 
 /// A person at a shell, with keys of a cloud's user.
 struct Person {
     cli: Cli,
-    server: Server,
-    moto: Moto,
+    moto: &'static Moto,
+    /// The administrator whose keys they are.
+    administrator: &'static str,
     keys: Value,
+    /// The mount that pages name.
+    mount: AwsMount,
+    /// One person at a time: all pages name the same mount.
+    _turn: MutexGuard<'static, ()>,
 }
 
 impl Person {
-    fn new() -> Self {
-        let (moto, server) = (Moto::start(), Server::dev());
-        moto.ask("iam", "create_user", json!({ "UserName": "vault-aws-engine" })).unwrap();
-        let made = moto.ask("iam", "create_access_key", json!({ "UserName": "vault-aws-engine" })).unwrap();
-        Self { cli: Cli::of(&server), server, moto, keys: made["AccessKey"].clone() }
+    fn new(administrator: &'static str) -> Self {
+        static TURN: Mutex<()> = Mutex::new(());
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let (moto, api) = (Moto::shared(), server().api());
+        moto.ask("iam", "create_user", json!({ "UserName": administrator })).unwrap();
+        let made = moto.ask("iam", "create_access_key", json!({ "UserName": administrator })).unwrap();
+        let (cli, mount) = (Cli::of(server()), AwsMount { api, path: "aws".to_owned() });
+        Self { cli, moto, administrator, keys: made["AccessKey"].clone(), mount, _turn: turn }
+    }
+
+    fn users(&self) -> Vec<(String, String)> {
+        self.mount.users(self.moto)
     }
 
     /// Runs a script as bash does, and answers what it printed.
@@ -42,14 +55,21 @@ impl Person {
             .env_clear()
             .env("HOME", self.cli.home())
             .env("PATH", format!("{}:/usr/bin:/bin", self.cli.home().display()))
-            .env("VAULT_ADDR", self.server.url())
-            .env("VAULT_TOKEN", self.server.root())
+            .env("VAULT_ADDR", server().url())
+            .env("VAULT_TOKEN", server().root())
             .env("CLOUD", self.moto.url())
             .env("ACCESS_KEY", key("AccessKeyId"))
             .env("SECRET_KEY", key("SecretAccessKey"))
             .current_dir(self.cli.home())
             .output()
             .expect("bash runs")
+    }
+}
+
+impl Drop for Person {
+    fn drop(&mut self) {
+        // Whatever became of it: the next one finds nothing.
+        let _ = self.mount.api.try_send("DELETE", "sys/mounts/aws", None);
     }
 }
 
@@ -62,7 +82,7 @@ fn value<'a>(table: &'a str, key: &str) -> &'a str {
 
 #[test]
 fn the_first_page_of_a_tour_runs() {
-    let person = Person::new();
+    let person = Person::new("tourist");
     let said = person.types("vault secrets enable -path=aws aws");
     assert_eq!(said.trim(), "Success! Enabled the aws secrets engine at: aws/");
     let said = person.types(
@@ -104,16 +124,16 @@ EOF"#,
     });
     let who = person.moto.ask_as("sts", "get_caller_identity", json!({}), keys).unwrap();
     assert!(who["Arn"].as_str().unwrap().contains(":user/vault-"), "{who}");
-    assert_eq!(users(&person.moto).len(), 1);
+    assert_eq!(person.users().len(), 1);
     person.types(&format!("vault lease renew {lease}"));
     let said = person.types(&format!("vault lease revoke {lease}"));
-    assert!(said.contains("revoke"), "{said}");
-    harness::wait_until("the user to go", || users(&person.moto).is_empty().then_some(()));
+    assert_eq!(said.trim(), "All revocation operations queued successfully!");
+    harness::wait_until("the user to go", || person.users().is_empty().then_some(()));
 }
 
 #[test]
 fn the_help_of_every_path_is_there() {
-    let person = Person::new();
+    let person = Person::new("reader-of-help");
     person.types("vault secrets enable aws");
     let help = person.types("vault path-help aws");
     for path in ["config/root", "config/rotate-root", "config/lease", "roles", "creds", "sts"] {
@@ -126,7 +146,7 @@ fn the_help_of_every_path_is_there() {
 
 #[test]
 fn a_guide_of_all_types_runs() {
-    let person = Person::new();
+    let person = Person::new("guide");
     person.types("vault secrets enable aws");
     person.types(
         r#"vault write aws/config/root \
@@ -168,14 +188,14 @@ vault write aws/roles/ec2-admin \
 credential_type="iam_user" \
 policy_arns="arn:aws:iam::aws:policy/AmazonEC2FullAccess""#,
     );
-    let held = person.moto.ask("iam", "list_access_keys", json!({ "UserName": "vault-aws-engine" })).unwrap();
+    let held = person.moto.ask("iam", "list_access_keys", json!({ "UserName": person.administrator })).unwrap();
     assert_ne!(held["AccessKeyMetadata"][0]["AccessKeyId"], person.keys["AccessKeyId"], "the first key is gone");
     for role in ["s3-readonly", "ec2-admin"] {
         let table = person.types(&format!("vault read aws/creds/{role}"));
         assert_eq!(value(&table, "lease_duration"), "1h");
         value(&table, "access_key");
     }
-    assert_eq!(users(&person.moto).len(), 2);
+    assert_eq!(person.users().len(), 2);
     person.types(
         r#"vault write aws/roles/deploy-role \
 credential_type="assumed_role" \
@@ -228,12 +248,12 @@ POLICY"#,
     assert!(listed.contains(lease.rsplit('/').next().unwrap()), "{listed}");
     person.types(&format!("vault lease revoke \"{lease}\""));
     person.types("vault lease revoke -prefix aws/creds");
-    harness::wait_until("the users to go", || users(&person.moto).is_empty().then_some(()));
+    harness::wait_until("the users to go", || person.users().is_empty().then_some(()));
 }
 
 #[test]
 fn a_short_guide_runs() {
-    let person = Person::new();
+    let person = Person::new("short-guide");
     person.types(
         r#"vault secrets enable aws
 vault write aws/config/root access_key=$ACCESS_KEY secret_key=$SECRET_KEY iam_endpoint=$CLOUD sts_endpoint=$CLOUD
@@ -248,7 +268,7 @@ vault write aws/roles/s3-reader \
 
 #[test]
 fn roles_of_the_old_kind_are_written_from_files() {
-    let person = Person::new();
+    let person = Person::new("old-hand");
     person.types(
         r#"vault secrets enable aws
 vault write aws/config/root access_key=$ACCESS_KEY secret_key=$SECRET_KEY iam_endpoint=$CLOUD sts_endpoint=$CLOUD
@@ -263,5 +283,5 @@ vault read aws/roles/support"#,
     person.types("vault read aws/creds/admin");
     assert!(!person.run("vault read aws/sts/admin").status.success(), "users are at creds/ only");
     person.types("vault lease revoke -prefix aws/");
-    harness::wait_until("the users to go", || users(&person.moto).is_empty().then_some(()));
+    harness::wait_until("the users to go", || person.users().is_empty().then_some(()));
 }

@@ -12,10 +12,22 @@ ADMINISTRATOR = {"aws_access_key_id": "AKIAWITNESS000000000", "aws_secret_access
 CONFIG = Config(retries={"max_attempts": 1, "mode": "standard"})
 
 
-def answer(endpoint, service, method, arguments, credentials):
+ADMINISTRATORS = {}
+
+
+def client_of(endpoint, service, credentials):
+    if credentials is None and service in ADMINISTRATORS:
+        return ADMINISTRATORS[service]
     client = boto3.client(
         service, endpoint_url=endpoint, region_name="us-east-1", config=CONFIG, **(credentials or ADMINISTRATOR)
     )
+    if credentials is None:
+        ADMINISTRATORS[service] = client
+    return client
+
+
+def answer(endpoint, service, method, arguments, credentials):
+    client = client_of(endpoint, service, credentials)
     try:
         if client.can_paginate(method):
             return {"ok": client.get_paginator(method).paginate(**arguments).build_full_result()}
