@@ -82,7 +82,13 @@ pub trait Attack {
             version: "0.1.0".to_owned(),
             help: "Attacks its host.".to_owned(),
             routes,
-            kinds: vec![Kind { name: "user".to_owned(), reads_formats: vec![1], settles_after: 1, creates_within: 5, ends_itself: false }],
+            kinds: vec![Kind {
+                name: "user".to_owned(),
+                reads_formats: vec![1],
+                settles_after: 1,
+                creates_within: 5,
+                ends_itself: false,
+            }],
             storage_format: 1,
             reads_storage: Vec::new(),
         }
