@@ -12,6 +12,7 @@
 mod common;
 mod crash;
 mod faults;
+mod inventory;
 mod pages;
 mod proxy;
 mod users;

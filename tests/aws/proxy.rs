@@ -129,8 +129,9 @@ fn read_request(client: &mut TcpStream) -> Option<Vec<u8>> {
         let text = String::from_utf8_lossy(&request);
         if let Some((head, body)) = text.split_once("\r\n\r\n") {
             let length = head.lines().filter_map(|line| line.split_once(':'));
-            let length = length.filter(|(name, _)| name.eq_ignore_ascii_case("content-length")).map(|(_, value)| value);
-            let length: usize = length.last().and_then(|value| value.trim().parse().ok()).unwrap_or(0);
+            let mut length =
+                length.filter(|(name, _)| name.eq_ignore_ascii_case("content-length")).map(|(_, value)| value);
+            let length: usize = length.next_back().and_then(|value| value.trim().parse().ok()).unwrap_or(0);
             if body.len() >= length {
                 return Some(request);
             }
