@@ -80,7 +80,7 @@ fn the_gate_explains_itself() {
     }
     shared().mount("v-why-kv", "kv");
     let shut = explain(shared(), "v-why-kv", "any", "127.0.0.1", port);
-    assert!(shut["reason"].as_str().unwrap().contains("no sockets"), "{shut}");
+    assert!(shut["reason"].as_str().unwrap().contains("import no network"), "{shut}");
     for bad in
         ["mount=nowhere&host=a&port=1", "mount=v-why&port=1", "mount=v-why&host=a&port=0", "mount=sys&host=a&port=1"]
     {

@@ -46,7 +46,11 @@ fn visit(folder: &Path, found: &mut Vec<PathBuf>) {
         let entry = entry.expect("an entry of the checkout");
         let name = entry.file_name();
         let kind = entry.file_type().expect("a kind of file");
-        if kind.is_dir() && name != ".git" && !entry.path().join("CACHEDIR.TAG").is_file() {
+        // A file of that name stands in a checkout that shares another one's repository.
+        if name == ".git" {
+            continue;
+        }
+        if kind.is_dir() && !entry.path().join("CACHEDIR.TAG").is_file() {
             visit(&entry.path(), found);
         } else if kind.is_file() {
             found.push(entry.path());

@@ -30,7 +30,7 @@ fn shows_grants_with_their_reasons() {
 fn shows_refusals() {
     let body = r#"{"data":{"counts":[],"denials":[{"time":"T","engine":"database","mount":"db/","request_id":"R",
         "attempt":"connect 10.0.0.1:80","reason":"no grant names it"}]}}"#;
-    let world = World::new(&[("GET /v1/sys/sandbox/denials?mount=db&limit=5", 200, body)]);
+    let world = World::new(&[("GET /v1/sys/sandbox/denials?limit=5&mount=db", 200, body)]);
     prints(
         world.run("sandbox denials -limit=5 db/"),
         "Time    Engine      Mount    Request    Attempt                Reason\n\
@@ -48,8 +48,8 @@ fn explains_and_ends_as_the_answer_is() {
             "addresses":[{{"address":"10.0.0.5","allowed":true,"reason":null}}],"rules":[{GRANT}]}}}}"#
     );
     let world = World::new(&[
-        ("GET /v1/sys/sandbox/explain?mount=db&host=a.b&port=1", 200, shut),
-        ("GET /v1/sys/sandbox/explain?mount=db&host=db.corp&port=5432&backend=pg", 200, &open),
+        ("GET /v1/sys/sandbox/explain?host=a.b&mount=db&port=1", 200, shut),
+        ("GET /v1/sys/sandbox/explain?backend=pg&host=db.corp&mount=db&port=5432", 200, &open),
     ]);
     let said = world.run("sandbox explain db/ a.b:1");
     let want = "db/ without a backend to a.b:1 is refused: a call that names no backend has no network\n\n\
