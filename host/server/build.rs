@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
 const TARGET: &str = "wasm32-wasip2";
-const ENGINES: [&str; 2] = ["kv", "database"];
+const ENGINES: [&str; 3] = ["kv", "database", "aws"];
 
 fn main() -> ExitCode {
     match build() {

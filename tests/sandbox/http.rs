@@ -7,7 +7,7 @@ use std::thread;
 use harness::{Reply, wait_until};
 use serde_json::{Value, json};
 
-use self::site::Site;
+pub(crate) use self::site::Site;
 use crate::arena::{arena, names_the_culprit};
 
 /// Mounts the engine and tells it of an endpoint, as the backend `site`.

@@ -9,6 +9,7 @@
 )]
 
 mod arena;
+mod aws_twin;
 mod compile;
 mod cpu;
 mod describe_loop;
@@ -36,7 +37,7 @@ mod guests {
 #[test]
 fn every_hostile_engine_has_a_policy() {
     for guest in guests::GUESTS {
-        let policy = harness::checkout().join(format!("tests/hostile/policies/{guest}.toml"));
+        let policy = harness::hostile_engines().join(format!("{guest}.toml"));
         assert!(policy.is_file(), "{} is missing", policy.display());
     }
 }

@@ -3,6 +3,7 @@
 mod client;
 mod config;
 mod creds;
+mod inventory;
 mod lease;
 mod names;
 mod place;
@@ -10,8 +11,8 @@ mod roles;
 mod rotate;
 mod routes;
 
-use engine_sdk::types::{Description, Ended, Failure, Issued, Lease, Outcome, Renewed, Reply, Request};
-use engine_sdk::{Context, Engine, Issuer, Options, failure};
+use engine_sdk::types::{Description, Ended, Failure, Issued, Lease, Outcome, Page, Renewed, Reply, Request};
+use engine_sdk::{Context, Engine, Inventory, Issuer, Options, failure};
 
 /// The engine.
 pub struct Aws;
@@ -68,7 +69,14 @@ impl Issuer for Aws {
     }
 }
 
+impl Inventory for Aws {
+    fn browse(ctx: &Context, _: &str, mark: &str, object: Option<&str>, after: Option<&str>) -> Result<Page, Failure> {
+        inventory::browse(ctx, mark, object, after)
+    }
+}
+
 engine_sdk::export_issuer!(Aws);
+engine_sdk::export_inventory!(Aws);
 
 #[cfg(test)]
 mod tests;

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::Aws;
 
+mod clock;
 mod cloud;
 mod leases;
 mod rotation;

@@ -9,6 +9,7 @@ mod revoke;
 mod rotate;
 mod scram;
 mod session;
+mod stock;
 mod tls;
 
 pub(crate) use connect::{Endpoint, Root, fresh, run};
@@ -19,3 +20,4 @@ pub(crate) use renew::renew;
 pub(crate) use revoke::{Ended, revoke};
 pub(crate) use rotate::{change_password, prove};
 pub(crate) use scram::verifier;
+pub(crate) use stock::{Stamped, stamped};

@@ -3,6 +3,7 @@
 mod client;
 mod config;
 mod creds;
+mod inventory;
 mod lease;
 mod location;
 mod roles;
@@ -11,8 +12,8 @@ mod routes;
 mod statements;
 mod username;
 
-use engine_sdk::types::{Description, Ended, Failure, Issued, Lease, Outcome, Renewed, Reply, Request};
-use engine_sdk::{Context, Engine, Issuer, Options, failure};
+use engine_sdk::types::{Description, Ended, Failure, Issued, Lease, Outcome, Page, Renewed, Reply, Request};
+use engine_sdk::{Context, Engine, Inventory, Issuer, Options, failure};
 
 /// The engine.
 pub struct Database;
@@ -67,7 +68,20 @@ impl Issuer for Database {
     }
 }
 
+impl Inventory for Database {
+    fn browse(
+        ctx: &Context,
+        backend: &str,
+        mark: &str,
+        object: Option<&str>,
+        after: Option<&str>,
+    ) -> Result<Page, Failure> {
+        inventory::browse(ctx, backend, mark, object, after)
+    }
+}
+
 engine_sdk::export_issuer!(Database);
+engine_sdk::export_inventory!(Database);
 
 #[cfg(test)]
 mod tests;

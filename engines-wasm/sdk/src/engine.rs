@@ -1,6 +1,8 @@
 //! The traits that an engine implements.
 
-use crate::types::{CredentialKind, Description, Ended, Failure, Issued, Lease, Outcome, Renewed, Request, Route};
+use crate::types::{
+    CredentialKind, Description, Ended, Failure, Issued, Lease, Outcome, Page, Renewed, Request, Route,
+};
 use crate::{Context, failure};
 
 /// The options of a mount, as `describe` gets them.
@@ -49,6 +51,21 @@ pub trait Engine {
         let _ = ctx;
         Err(failure::unsupported(format!("no migration from storage format {stored_format}")))
     }
+}
+
+/// An issuer that tells what is in its backends.
+pub trait Inventory: Issuer {
+    /// The objects on this backend whose stamp begins with `mark`; with `object`, only the one of this name. No effect.
+    ///
+    /// # Errors
+    /// Whatever keeps the engine from telling all: what it does not show counts as not there.
+    fn browse(
+        ctx: &Context,
+        backend: &str,
+        mark: &str,
+        object: Option<&str>,
+        after: Option<&str>,
+    ) -> Result<Page, Failure>;
 }
 
 /// An engine that makes credentials in a backend.

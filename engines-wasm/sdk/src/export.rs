@@ -4,8 +4,9 @@ use std::marker::PhantomData;
 
 use crate::__bindings::issuance::exports::cofferdam::engine::{credentials, rotation};
 use crate::__bindings::secrets::exports::cofferdam::engine::{backend, descriptor, lifecycle};
-use crate::types::{Description, Ended, Failure, Issued, Lease, Outcome, Renewed, Request};
-use crate::{Context, Engine, Issuer, Options};
+use crate::__bindings::stock::exports::cofferdam::engine::inventory;
+use crate::types::{Description, Ended, Failure, Issued, Lease, Outcome, Page, Renewed, Request};
+use crate::{Context, Engine, Inventory, Issuer, Options};
 
 /// An engine as the contract's exports see it.
 #[doc(hidden)]
@@ -65,6 +66,12 @@ impl<T: Issuer> rotation::Guest for Exported<T> {
     }
 }
 
+impl<T: Inventory> inventory::Guest for Exported<T> {
+    fn browse(backend: String, mark: String, object: Option<String>, after: Option<String>) -> Result<Page, Failure> {
+        T::browse(&Context::of_guest(), &backend, &mark, object.as_deref(), after.as_deref())
+    }
+}
+
 /// Makes the crate a component of the world `secrets`. Expands to nothing on other targets than wasm32, where the same
 /// crate is a library with native tests.
 #[macro_export]
@@ -92,6 +99,20 @@ macro_rules! export_issuer {
             );
             $crate::__bindings::issuance::export_issuance_world!(
                 Component with_types_in $crate::__bindings::issuance
+            );
+        };
+    };
+}
+
+/// Beside [`export_issuer!`]: the component tells what is in its backends.
+#[macro_export]
+macro_rules! export_inventory {
+    ($engine:ty) => {
+        #[cfg(target_arch = "wasm32")]
+        const _: () = {
+            type Component = $crate::__export::Exported<$engine>;
+            $crate::__bindings::stock::export_stock_world!(
+                Component with_types_in $crate::__bindings::stock
             );
         };
     };

@@ -2,7 +2,8 @@
 //! the feature `testing`) a host in memory for native tests.
 //!
 //! An engine crate is a `cdylib` and an `rlib`. It implements [`Engine`] (and [`Issuer`], if it makes credentials) for a
-//! unit type and ends with [`export_secrets!`] or [`export_issuer!`].
+//! unit type and ends with [`export_secrets!`] or [`export_issuer!`] (and [`export_inventory!`], if it
+//! tells what is in its backends)
 
 #[doc(hidden)]
 #[path = "bindings.rs"]
@@ -23,6 +24,6 @@ pub mod time;
 pub mod types;
 
 pub use context::{Context, Storage};
-pub use engine::{Engine, Issuer, Options};
+pub use engine::{Engine, Inventory, Issuer, Options};
 pub use host::Host;
 pub use route::{RouteBuilder, route};

@@ -13,6 +13,7 @@ pub use crate::__bindings::secrets::cofferdam::engine::types::{
 pub use crate::__bindings::secrets::exports::cofferdam::engine::descriptor::{
     Description, Field, FieldKind as Kind, FieldTraits, Kind as CredentialKind, Route, Traits,
 };
+pub use crate::__bindings::stock::exports::cofferdam::engine::inventory::{Found, Page};
 
 use crate::failure;
 

@@ -5,6 +5,7 @@ use crate::command::Command;
 mod audit;
 mod auth;
 mod engine;
+mod inventory;
 mod kv;
 mod lease;
 mod login;
@@ -33,6 +34,7 @@ const ALL: &[&[Command]] = &[
     login::COMMANDS,
     status::COMMANDS,
     sandbox::COMMANDS,
+    inventory::COMMANDS,
     engine::COMMANDS,
     misc::COMMANDS,
 ];
@@ -42,6 +44,7 @@ pub(crate) const GROUPS: &[(&str, &str)] = &[
     ("audit", "Interact with audit devices"),
     ("auth", "Interact with auth methods"),
     ("engine", "Look at the components of engines"),
+    ("inventory", "See what engines made in their backends, and what has no lease"),
     ("kv", "Interact with the key-value store"),
     ("kv metadata", "Interact with the metadata of keys"),
     ("lease", "Interact with leases"),

@@ -8,6 +8,7 @@ mod backends;
 mod calls;
 mod core;
 mod dispatch;
+mod inventory;
 mod issue;
 mod keys;
 mod lifecycle;

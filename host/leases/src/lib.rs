@@ -8,6 +8,7 @@ mod breaker;
 mod claim;
 mod issue;
 mod ledger;
+mod orphans;
 mod record;
 mod renew;
 mod revoke;
@@ -17,6 +18,7 @@ mod worker;
 
 pub use issue::{Intent, IssueError, Made, Make};
 pub use ledger::{Backends, Ledger, Settings};
+pub use orphans::Orphan;
 pub use record::{Lease, LeaseRecord};
 pub use renew::RenewedLease;
 pub use ttl::{Clamped, Limits, clamp, clamp_renewal};

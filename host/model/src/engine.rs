@@ -6,11 +6,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::{Map, Value};
 
+use crate::inventory::Page;
 use crate::mount::MountView;
 use crate::request::Operation;
 use crate::route::Description;
 use crate::view::{Changes, View};
-use crate::{Error, Result, SecretText};
+use crate::{Result, SecretText};
+
+pub use crate::failure::{CallError, Cause, Failure};
 
 mod access;
 
@@ -97,6 +100,24 @@ pub trait Engine: Send + Sync {
         old: &SecretText,
         new: &SecretText,
     ) -> Result<Option<String>, CallError>;
+
+    /// Whether it tells what is in its backends.
+    fn has_inventory(&self) -> bool {
+        false
+    }
+
+    /// What is on the call's backend and bears a stamp that begins with `mark`: all of it, page by page, or the object
+    /// of this name. No effect.
+    async fn browse(
+        &self,
+        call: Call,
+        mark: &str,
+        object: Option<&str>,
+        after: Option<&str>,
+    ) -> Result<Page, CallError> {
+        let _ = (call, mark, object, after);
+        Err(CallError::Host(crate::Error::internal("an engine without an inventory was asked for it")))
+    }
 
     /// Ends what may still hold connections to a backend whose target (of this generation, or an earlier one) died:
     /// calls in flight end as faults, kept instances go. Called after the commit that took the grants away.
@@ -309,63 +330,4 @@ pub enum Ended {
     Removed,
     /// It was not there, seen by a positive query.
     Absent,
-}
-
-/// Why an engine said no. See `wit/types.wit`, `cause`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Cause {
-    /// The client's input.
-    Invalid,
-    /// The backend refused the engine's credential.
-    Denied,
-    /// Does not exist.
-    Missing,
-    /// Somebody else's.
-    Conflict,
-    /// No answer.
-    Unreachable,
-    /// Said no.
-    Refused,
-    /// Later.
-    Throttled,
-    /// Something depends on it.
-    Dependent,
-    /// No such ability.
-    Unsupported,
-    /// The engine's fault.
-    Internal,
-}
-
-/// A failure that the guest saw coming. The message is already redacted and cut.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
-    /// What the host acts on.
-    pub cause: Cause,
-    /// For the client.
-    pub message: String,
-    /// Seconds.
-    pub retry_after: Option<u64>,
-    /// Certainly nothing was made, and nothing will appear.
-    pub untouched: bool,
-}
-
-/// A call that did not return a result.
-#[derive(Debug)]
-pub enum CallError {
-    /// The guest answered with a failure.
-    Failure(Failure),
-    /// A trap, a deadline, a broken promise of the contract: the outcome is unknown. Names engine and mount.
-    Fault(Error),
-    /// The host's own trouble, or a gate that said no. Nothing of the call is committed; what it did in a backend before
-    /// is unknown, as with a fault.
-    Host(Error),
-    /// The call never reached the engine: nothing was free for it in time. Certainly nothing was done.
-    NotStarted(Error),
-}
-
-impl From<Error> for CallError {
-    fn from(error: Error) -> Self {
-        Self::Host(error)
-    }
 }

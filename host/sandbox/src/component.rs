@@ -14,6 +14,8 @@ use crate::state::State;
 
 /// The largest component that is compiled.
 pub(crate) const MAX_COMPONENT: usize = 64 << 20;
+/// What an engine may export or not.
+const INVENTORY: &str = "cofferdam:engine/inventory@0.1.0-dev";
 /// Bytes of a page of linear memory.
 const PAGE: u64 = 65_536;
 
@@ -40,6 +42,8 @@ pub(crate) struct Exports {
 pub(crate) struct Issuer {
     pub(crate) credentials: exports::credentials::GuestIndices,
     pub(crate) rotation: exports::rotation::GuestIndices,
+    /// Only in engines that tell what is in their backends.
+    pub(crate) inventory: Option<exports::inventory::GuestIndices>,
 }
 
 /// Compiles (or finds compiled) and checks. Blocking, for up to some seconds.
@@ -115,6 +119,7 @@ impl Exports {
             World::Issuer => Some(Issuer {
                 credentials: exports::credentials::GuestIndices::new(pre)?,
                 rotation: exports::rotation::GuestIndices::new(pre)?,
+                inventory: exports_inventory(pre).then(|| exports::inventory::GuestIndices::new(pre)).transpose()?,
             }),
         };
         Ok(Self {
@@ -124,6 +129,11 @@ impl Exports {
             issuer,
         })
     }
+}
+
+/// Whether the component has an interface of that name; of which shape is asked afterwards.
+fn exports_inventory(pre: &InstancePre<State>) -> bool {
+    pre.component().get_export_index(None, INVENTORY).is_some()
 }
 
 /// The linker for all components: WASI without any effect, the gate, and the contract.

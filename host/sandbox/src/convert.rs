@@ -1,12 +1,14 @@
 //! Between the contract's types and the host's. Nothing that a guest says passes without a look at its size and shape.
 
 mod describe;
+mod found;
 mod results;
 
 use cofferdam_model::engine as model;
 use cofferdam_model::request::Operation;
 
 pub(crate) use self::describe::description;
+pub(crate) use self::found::page;
 pub(crate) use self::results::{ended, failure, issued, outcome, renewed, text_secret};
 use crate::bindings::cofferdam::engine::types as wit;
 

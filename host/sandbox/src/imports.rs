@@ -14,7 +14,7 @@ use crate::state::State;
 
 /// Links the contract's interfaces. Whether a component may import them is checked before.
 pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
-    crate::bindings::Issuer::add_to_linker::<State, HasSelf<State>>(linker, |state| state)
+    crate::bindings::StockedIssuer::add_to_linker::<State, HasSelf<State>>(linker, |state| state)
 }
 
 /// The contract's nouns have no functions.

@@ -15,5 +15,10 @@ pub(crate) fn builtins() -> Vec<Builtin> {
             component: include_bytes!(concat!(env!("OUT_DIR"), "/database.wasm")),
             policy: include_str!("../../../policies/database.toml"),
         },
+        Builtin {
+            kind: "aws",
+            component: include_bytes!(concat!(env!("OUT_DIR"), "/aws.wasm")),
+            policy: include_str!("../../../policies/aws.toml"),
+        },
     ]
 }

@@ -24,6 +24,10 @@ pub(crate) fn prepare() -> Outcome<()> {
     if !found("setpriv") {
         packages.push("util-linux");
     }
+    if !succeeds(Command::new("python3").args(["-c", "import ensurepip, venv"])) {
+        // The tests' cloud is a Python program.
+        packages.push("python3-venv");
+    }
     if packages.is_empty() { Ok(()) } else { install(&packages) }
 }
 

@@ -4,14 +4,12 @@ use hostile_guests::bindings::cofferdam::engine::call;
 use hostile_guests::{Attack, Failure, Outcome, Request, Route, field, param, route, told};
 use serde_json::{Value, json};
 use wasip2::clocks::monotonic_clock;
-use wasip2::http::outgoing_handler::handle;
-use wasip2::http::types::{
-    Fields, FutureIncomingResponse, IncomingResponse, Method, OutgoingBody, OutgoingRequest, RequestOptions, Scheme,
-};
-use wasip2::io::streams::StreamError;
+use wasip2::http::types::{Fields, Method, OutgoingBody};
 
-/// Longer than any limit of the host.
-const PATIENCE: u64 = 3_600_000_000_000;
+use self::client::{To, finish, get, prepared, read, send, sent};
+
+#[path = "../src/client.rs"]
+mod client;
 
 struct Http;
 
@@ -28,13 +26,6 @@ impl Attack for Http {
         let to = To { scheme, authority, path: field(request, "path") };
         told(attempt(param(request, "how"), &to).unwrap_or_else(|why| json!({ "done": false, "what": why })))
     }
-}
-
-/// Where a request goes.
-struct To {
-    scheme: String,
-    authority: String,
-    path: String,
 }
 
 fn attempt(how: &str, to: &To) -> Result<Value, String> {
@@ -81,12 +72,6 @@ fn endpoints() -> Vec<String> {
     call::target().into_iter().flat_map(|t| t.endpoints).map(|e| format!("{} {}", e.field, e.url)).collect()
 }
 
-fn get(to: &To) -> Result<Value, String> {
-    let answer = finish(send(to, &[])?)?;
-    let status = answer.status();
-    Ok(json!({ "done": true, "what": status, "bytes": read(&answer)? }))
-}
-
 /// Every way to say another host than the one that is asked for.
 fn host_header(to: &To) -> Result<Value, String> {
     let lie = || ("Host".to_owned(), b"evil.example".to_vec());
@@ -119,50 +104,6 @@ fn upload(to: &To) -> Result<Value, String> {
     OutgoingBody::finish(body, None).map_err(|e| format!("{e:?}"))?;
     let status = finish(answer)?.status();
     Ok(json!({ "done": true, "what": status, "bytes": written }))
-}
-
-fn send(to: &To, headers: &[(String, Vec<u8>)]) -> Result<FutureIncomingResponse, String> {
-    sent(prepared(to, Fields::from_list(headers).map_err(|e| format!("{e:?}"))?)?)
-}
-
-fn prepared(to: &To, headers: Fields) -> Result<OutgoingRequest, String> {
-    let request = OutgoingRequest::new(headers);
-    let scheme = if to.scheme == "http" { Scheme::Http } else { Scheme::Https };
-    request.set_scheme(Some(&scheme)).map_err(|()| "scheme")?;
-    request.set_authority(Some(&to.authority)).map_err(|()| "authority")?;
-    request.set_path_with_query(Some(&to.path)).map_err(|()| "path")?;
-    Ok(request)
-}
-
-fn sent(request: OutgoingRequest) -> Result<FutureIncomingResponse, String> {
-    let options = RequestOptions::new();
-    for set in [
-        RequestOptions::set_connect_timeout,
-        RequestOptions::set_first_byte_timeout,
-        RequestOptions::set_between_bytes_timeout,
-    ] {
-        set(&options, Some(PATIENCE)).map_err(|()| "time-out")?;
-    }
-    handle(request, Some(options)).map_err(|e| format!("{e:?}"))
-}
-
-fn finish(pending: FutureIncomingResponse) -> Result<IncomingResponse, String> {
-    pending.subscribe().block();
-    let answer = pending.get().ok_or("nothing")?.map_err(|()| "taken")?;
-    answer.map_err(|e| format!("{e:?}"))
-}
-
-fn read(answer: &IncomingResponse) -> Result<u64, String> {
-    let body = answer.consume().map_err(|()| "consumed")?;
-    let stream = body.stream().map_err(|()| "stream")?;
-    let mut bytes = 0;
-    loop {
-        match stream.blocking_read(64 << 10) {
-            Ok(part) => bytes += part.len() as u64,
-            Err(StreamError::Closed) => return Ok(bytes),
-            Err(StreamError::LastOperationFailed(error)) => return Err(error.to_debug_string()),
-        }
-    }
 }
 
 hostile_guests::bindings::export_engine!(Http with_types_in hostile_guests::bindings);

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 /// A site on a port of its own, for as long as the tests run.
 #[derive(Clone)]
-pub(super) struct Site {
+pub(crate) struct Site {
     port: u16,
     visits: Arc<AtomicUsize>,
     open: Arc<AtomicUsize>,
@@ -17,7 +17,7 @@ pub(super) struct Site {
 }
 
 impl Site {
-    pub(super) fn open() -> Self {
+    pub(crate) fn open() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let site = Self { port, visits: Arc::default(), open: Arc::default(), heads: Arc::default() };
@@ -37,30 +37,30 @@ impl Site {
         site
     }
 
-    pub(super) fn port(&self) -> u16 {
+    pub(crate) fn port(&self) -> u16 {
         self.port
     }
 
-    pub(super) fn authority(&self) -> String {
+    pub(crate) fn authority(&self) -> String {
         format!("127.0.0.1:{}", self.port)
     }
 
-    pub(super) fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}", self.authority())
     }
 
     /// Connections so far.
-    pub(super) fn visits(&self) -> usize {
+    pub(crate) fn visits(&self) -> usize {
         self.visits.load(Ordering::SeqCst)
     }
 
     /// Connections that are open.
-    pub(super) fn open_now(&self) -> usize {
+    pub(crate) fn open_now(&self) -> usize {
         self.open.load(Ordering::SeqCst)
     }
 
     /// The heads of all requests so far.
-    pub(super) fn heads(&self) -> Vec<String> {
+    pub(crate) fn heads(&self) -> Vec<String> {
         self.heads.lock().unwrap().clone()
     }
 

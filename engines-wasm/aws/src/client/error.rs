@@ -17,6 +17,8 @@ pub(crate) struct Error {
     pub(crate) message: String,
     /// The call certainly had no effect.
     pub(crate) untouched: bool,
+    /// AWS did not take the signature: the key is wrong, or the clock.
+    pub(crate) unsigned: bool,
 }
 
 impl Error {
@@ -27,12 +29,13 @@ impl Error {
             call: "not begun",
             message: "not enough time is left in this call".to_owned(),
             untouched: true,
+            unsigned: false,
         }
     }
 
     /// Found by us, not said by AWS.
     pub(crate) fn ours(cause: Cause, call: &'static str, message: impl Into<String>) -> Self {
-        Self { cause, call, message: message.into(), untouched: false }
+        Self { cause, call, message: message.into(), untouched: false, unsigned: false }
     }
 
     /// There is no such thing.
@@ -54,6 +57,10 @@ impl Error {
                 }
                 _ => (Cause::Unreachable, false),
             };
+            let unsigned = match &error {
+                SdkError::ServiceError(answer) => answer.err().code().is_some_and(is_of_signatures),
+                _ => false,
+            };
             let message = match &error {
                 SdkError::ServiceError(answer) => {
                     let (code, status) = (answer.err().code(), answer.raw().status().as_u16());
@@ -66,9 +73,14 @@ impl Error {
                 SdkError::TimeoutError(_) => "AWS did not answer in time".to_owned(),
                 other => DisplayErrorContext(other).to_string(),
             };
-            Self { cause, call, message, untouched }
+            Self { cause, call, message, untouched, unsigned }
         }
     }
+}
+
+/// What AWS answers to a signature that is wrong or of another time.
+fn is_of_signatures(code: &str) -> bool {
+    matches!(code, "SignatureDoesNotMatch" | "InvalidSignatureException" | "RequestTimeTooSkewed" | "AuthFailure")
 }
 
 /// The cause behind an error code.
@@ -87,13 +99,12 @@ fn judge(code: &str, status: u16) -> Cause {
         "AccessDenied"
         | "AccessDeniedException"
         | "InvalidClientTokenId"
-        | "SignatureDoesNotMatch"
         | "ExpiredToken"
         | "UnrecognizedClientException"
-        | "AuthFailure"
         | "NotAuthorized"
         | "IncompleteSignature"
         | "OptInRequired" => Cause::Denied,
+        code if is_of_signatures(code) => Cause::Denied,
         "EntityAlreadyExists" => Cause::Conflict,
         "DeleteConflict" => Cause::Dependent,
         "ValidationError" | "InvalidInput" | "MalformedPolicyDocument" | "PackedPolicyTooLarge" => Cause::Invalid,

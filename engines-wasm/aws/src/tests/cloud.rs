@@ -13,6 +13,15 @@ use engine_sdk::types::{Endpoint, Target};
 pub(super) struct Answer {
     status: u16,
     body: String,
+    /// What the cloud takes for now, as a header.
+    date: Option<String>,
+}
+
+impl Answer {
+    /// The same from a cloud with another clock.
+    pub(super) fn dated(self, date: &str) -> Self {
+        Self { date: Some(date.to_owned()), ..self }
+    }
 }
 
 #[derive(Default)]
@@ -20,6 +29,8 @@ struct State {
     /// Operation → what it is answered, in order; the last one for ever.
     script: Vec<(String, VecDeque<Answer>)>,
     asked: Vec<String>,
+    /// For when requests were signed, by operation.
+    signed: Vec<(String, String)>,
 }
 
 /// The server.
@@ -30,18 +41,18 @@ pub(super) struct Cloud {
 
 /// A good answer with this result.
 pub(super) fn good(result: &str) -> Answer {
-    Answer { status: 200, body: result.to_owned() }
+    Answer { status: 200, body: result.to_owned(), date: None }
 }
 
 /// A refusal.
 pub(super) fn bad(status: u16, code: &str, message: &str) -> Answer {
     let body = format!("<ErrorResponse><Error><Code>{code}</Code><Message>{message}</Message></Error></ErrorResponse>");
-    Answer { status, body }
+    Answer { status, body, date: None }
 }
 
 /// A connection that is cut.
 pub(super) fn cut() -> Answer {
-    Answer { status: 0, body: String::new() }
+    Answer { status: 0, body: String::new(), date: None }
 }
 
 impl Cloud {
@@ -78,6 +89,12 @@ impl Cloud {
         state.asked.iter().filter(|body| field(body, "Action") == operation).cloned().collect()
     }
 
+    /// For when the requests of this operation were signed.
+    pub(super) fn signed(&self, operation: &str) -> Vec<String> {
+        let state = self.state.lock().unwrap();
+        state.signed.iter().filter(|(name, _)| name == operation).map(|(_, date)| date.clone()).collect()
+    }
+
     /// A host with this backend.
     pub(super) fn host(&self) -> FakeHost {
         let host = FakeHost::default();
@@ -99,11 +116,12 @@ fn field<'a>(body: &'a str, name: &str) -> &'a str {
 }
 
 fn serve(mut stream: TcpStream, state: &Mutex<State>) {
-    let body = request(&mut stream);
+    let (signed, body) = request(&mut stream);
     let operation = field(&body, "Action").to_owned();
     let answer = {
         let mut state = state.lock().unwrap();
         state.asked.push(body);
+        state.signed.push((operation.clone(), signed));
         let answers = state.script.iter_mut().find(|(name, _)| *name == operation).map(|(_, answers)| answers);
         match answers {
             Some(answers) if answers.len() > 1 => answers.pop_front().unwrap(),
@@ -118,15 +136,17 @@ fn serve(mut stream: TcpStream, state: &Mutex<State>) {
         }
         _ => answer.body,
     };
+    let date = answer.date.map(|date| format!("date: {date}\r\n")).unwrap_or_default();
     let _ = write!(
         stream,
-        "HTTP/1.1 {} x\r\ncontent-type: text/xml\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+        "HTTP/1.1 {} x\r\n{date}content-type: text/xml\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
         answer.status,
         body.len()
     );
 }
 
-fn request(stream: &mut TcpStream) -> String {
+/// For when the request was signed, and its body.
+fn request(stream: &mut TcpStream) -> (String, String) {
     let mut text = String::new();
     let mut buffer = [0; 4096];
     loop {
@@ -135,10 +155,11 @@ fn request(stream: &mut TcpStream) -> String {
         if let Some((head, body)) = text.split_once("\r\n\r\n") {
             let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap_or("0");
             if body.len() >= length.parse().unwrap() || read == 0 {
-                return body.to_owned();
+                let signed = head.lines().find_map(|line| line.strip_prefix("x-amz-date: ")).unwrap_or_default();
+                return (signed.to_owned(), body.to_owned());
             }
         } else if read == 0 {
-            return String::new();
+            return (String::new(), String::new());
         }
     }
 }

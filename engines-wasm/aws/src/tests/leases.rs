@@ -9,14 +9,14 @@ use super::cloud::{Cloud, bad, cut, good};
 use super::write;
 use crate::Aws;
 
-const USER: &str = "<User><Path>/</Path><UserName>u</UserName><UserId>AIDAONE</UserId>\
+pub(super) const USER: &str = "<User><Path>/</Path><UserName>u</UserName><UserId>AIDAONE</UserId>\
     <Arn>arn:aws:iam::123456789012:user/u</Arn><CreateDate>2026-01-01T00:00:00Z</CreateDate></User>";
 const KEY: &str = "<AccessKey><UserName>u</UserName><AccessKeyId>AKIANEW</AccessKeyId><Status>Active</Status>\
     <SecretAccessKey>made-by-aws</SecretAccessKey></AccessKey>";
 const CREDENTIALS: &str = "<Credentials><AccessKeyId>ASIA</AccessKeyId><SecretAccessKey>s</SecretAccessKey>\
     <SessionToken>t</SessionToken><Expiration>2030-01-01T01:00:00Z</Expiration></Credentials>";
 
-fn configured(cloud: &Cloud) -> FakeHost {
+pub(super) fn configured(cloud: &Cloud) -> FakeHost {
     let host = cloud.host();
     let root = json!({"access_key": "AKIAROOT", "secret_key": "hush", "max_retries": 2});
     write(&host, "config/root", &root).unwrap();
@@ -47,11 +47,11 @@ fn lease(plan: &Plan) -> Lease {
     }
 }
 
-fn create(host: &FakeHost, plan: &Plan) -> Result<Issued, Failure> {
+pub(super) fn create(host: &FakeHost, plan: &Plan) -> Result<Issued, Failure> {
     Aws::create(&host.context(), &lease(plan), &plan.carry)
 }
 
-fn user_role(host: &FakeHost) -> Plan {
+pub(super) fn user_role(host: &FakeHost) -> Plan {
     let role = json!({
         "credential_type": "iam_user", "policy_arns": ["arn:aws:iam::aws:policy/A"], "iam_groups": ["staff"],
         "policy_document": "{\"Statement\":[]}", "iam_tags": {"team": "blue"}, "user_path": "/apps/",
@@ -60,7 +60,7 @@ fn user_role(host: &FakeHost) -> Plan {
     plan(host, "creds/app", &json!({})).unwrap()
 }
 
-fn well(cloud: &Cloud) {
+pub(super) fn well(cloud: &Cloud) {
     cloud.on("CreateUser", &[good(USER)]);
     cloud.on("CreateAccessKey", &[good(KEY)]);
 }
@@ -139,6 +139,11 @@ fn found(id: &str, stamp: &str) -> String {
 
 fn revoke(host: &FakeHost, lease: Lease) -> Result<Ended, Failure> {
     Aws::revoke(&host.context(), &[lease]).pop().unwrap()
+}
+
+/// Ends what the plan was for.
+pub(super) fn revoke_of(host: &FakeHost, plan: &Plan) -> Result<Ended, Failure> {
+    revoke(host, lease(plan))
 }
 
 #[test]

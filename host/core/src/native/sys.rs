@@ -2,6 +2,7 @@
 
 mod capabilities;
 mod internal;
+mod inventory;
 mod keys;
 mod leases;
 pub(crate) mod metrics;
@@ -22,7 +23,7 @@ use super::{NativeRoute, Routes};
 pub(super) fn routes() -> &'static [NativeRoute] {
     static ROUTES: OnceLock<Vec<NativeRoute>> = OnceLock::new();
     ROUTES.get_or_init(|| {
-        let families: [fn(Routes) -> Routes; 12] = [
+        let families: [fn(Routes) -> Routes; 13] = [
             seal::routes,
             mounts::routes,
             remount::routes,
@@ -32,6 +33,7 @@ pub(super) fn routes() -> &'static [NativeRoute] {
             leases::routes,
             internal::routes,
             sandbox::routes,
+            inventory::routes,
             metrics::routes,
             keys::routes,
             tools::routes,

@@ -110,7 +110,7 @@ fn plan(plan: wit::Plan) -> Result<model::Plan, BadAnswer> {
     })
 }
 
-fn handle(handle: wit::Handle) -> Result<model::Handle, BadAnswer> {
+pub(super) fn handle(handle: wit::Handle) -> Result<model::Handle, BadAnswer> {
     check_json(&handle.data, MAX_HANDLE, Shape::Any).map_err(|e| BadAnswer(format!("handle: {e}")))?;
     Ok(model::Handle { format: handle.format, data: handle.data })
 }

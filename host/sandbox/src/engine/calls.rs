@@ -7,6 +7,7 @@ use cofferdam_model::engine::{
     Call, CallError, ConnectionLimits, Done, Ended, Engine, EngineLease, EngineRequest, ExistsGate, Failure, Handle,
     Issued, NewTarget, Outcome, Renewed,
 };
+use cofferdam_model::inventory::Page;
 use cofferdam_model::mount::MountView;
 use cofferdam_model::request::Operation;
 use cofferdam_model::route::Description;
@@ -218,6 +219,33 @@ impl Engine for ComponentEngine {
         good!(run, run.checked(checked));
         drop(run.finish());
         Ok(told)
+    }
+
+    fn has_inventory(&self) -> bool {
+        self.loaded.exports.issuer.as_ref().is_some_and(|issuer| issuer.inventory.is_some())
+    }
+
+    async fn browse(
+        &self,
+        call: Call,
+        mark: &str,
+        object: Option<&str>,
+        after: Option<&str>,
+    ) -> Result<Page, CallError> {
+        let inventory = self.loaded.exports.issuer.as_ref().and_then(|issuer| issuer.inventory.as_ref());
+        let Some(inventory) = inventory else { return Err(self.unsupported()) };
+        let mount = Arc::clone(&call.mount);
+        let backend = call.backend.as_ref().map(|backend| backend.name.clone()).unwrap_or_default();
+        let mut run = Run::begin(self, call, Vec::new()).await?;
+        let page = ask!(run, inventory, call_browse, &backend, mark, object, after);
+        let page = good!(run, run.result(page));
+        let page = good!(run, run.checked(convert::page(page)));
+        for found in &page.items {
+            let checked = good!(run, self.check_handle(&mount, &found.kind, Some(&found.handle)).await);
+            good!(run, run.checked(checked));
+        }
+        drop(run.finish());
+        Ok(page)
     }
 
     fn withdraw(&self, mount_uuid: &str, backend: &str, generation: u64) {

@@ -70,7 +70,11 @@ fn send(request: &HttpRequest) -> io::Result<HttpResponse> {
     let (head, body) = answer.split_once("\r\n\r\n").ok_or_else(|| bad("the answer was cut off"))?;
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0_u16);
     let status = status.try_into().map_err(|_| bad("no status"))?;
-    Ok(HttpResponse::new(status, SdkBody::from(body)))
+    let mut response = HttpResponse::new(status, SdkBody::from(body));
+    for (name, value) in head.lines().filter_map(|line| line.split_once(": ")) {
+        response.headers_mut().try_append(name.to_ascii_lowercase(), value.to_owned()).map_err(io::Error::other)?;
+    }
+    Ok(response)
 }
 
 fn bad(what: &str) -> io::Error {

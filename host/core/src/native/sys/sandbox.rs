@@ -43,7 +43,7 @@ fn slashed(path: &str) -> String {
 }
 
 /// The engine's mount at this path.
-fn mount_at(ctx: &Ctx<'_>, path: &str) -> Result<std::sync::Arc<MountEntry>> {
+pub(super) fn mount_at(ctx: &Ctx<'_>, path: &str) -> Result<std::sync::Arc<MountEntry>> {
     let path = slashed(path);
     let found = ctx.vault.mounts.at(&path).filter(|m| !m.is_builtin());
     found.ok_or_else(|| Error::invalid(format!("mount: there is no engine at {path}")))
