@@ -52,8 +52,7 @@ fn with_leases(cluster: &Postgres) -> (Server, DatabaseMount) {
 /// The slowest of a hundred reads while ten thousand leases expire, against the quiet server before.
 fn expiry(cluster: &Postgres) -> Line {
     let (mut server, mount) = with_leases(cluster);
-    let begin = Instant::now();
-    fill(&server, AT_ONCE, QUIET..QUIET + 1);
+    let begin = fill(&server, AT_ONCE, QUIET..QUIET + 1);
     server.start_again();
     server.unseal();
     let read =

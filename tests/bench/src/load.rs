@@ -13,12 +13,14 @@ use tokio::task::LocalSet;
 /// How long connections run before they count.
 const WARM_UP: Duration = Duration::from_millis(100);
 
+/// Writes the request of this client with this number into the buffer.
+pub(crate) type Request = Rc<dyn Fn(usize, u64, &mut Vec<u8>)>;
+
 /// Requests of one kind over so many connections.
 pub(crate) struct Load {
     pub(crate) address: SocketAddr,
     pub(crate) clients: usize,
-    /// Writes the request of this client with this number into the buffer.
-    pub(crate) request: Rc<dyn Fn(usize, u64, &mut Vec<u8>)>,
+    pub(crate) request: Request,
 }
 
 /// What a load measured.
@@ -42,7 +44,7 @@ impl Sample {
 }
 
 /// A request without a body that never changes.
-pub(crate) fn get(path: &str, token: &str) -> Rc<dyn Fn(usize, u64, &mut Vec<u8>)> {
+pub(crate) fn get(path: &str, token: &str) -> Request {
     let text = format!("GET /v1/{path} HTTP/1.1\r\nhost: bench\r\nx-vault-token: {token}\r\n\r\n");
     Rc::new(move |_, _, out| out.extend_from_slice(text.as_bytes()))
 }
@@ -85,13 +87,7 @@ impl Load {
 }
 
 /// One client: the latencies of what was answered between `begin` and `end`.
-async fn converse(
-    address: SocketAddr,
-    client: usize,
-    request: Rc<dyn Fn(usize, u64, &mut Vec<u8>)>,
-    begin: Instant,
-    end: Instant,
-) -> Vec<u32> {
+async fn converse(address: SocketAddr, client: usize, request: Request, begin: Instant, end: Instant) -> Vec<u32> {
     let mut stream = TcpStream::connect(address).await.expect("the server accepts");
     stream.set_nodelay(true).expect("a socket without delay");
     let mut latencies = Vec::new();

@@ -26,8 +26,11 @@ mod tokens;
 
 use std::process::ExitCode;
 
+/// Measures one group, and hands over each line as soon as it is known.
+type Group = fn(&mut dyn FnMut(table::Line));
+
 /// The groups of lines, in the order of the table.
-const GROUPS: [(&str, fn(&mut dyn FnMut(table::Line))); 6] = [
+const GROUPS: [(&str, Group); 6] = [
     ("start", start::lines),
     ("secrets", secrets::lines),
     ("tokens", tokens::lines),

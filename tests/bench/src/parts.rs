@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use harness::{Server, checkout, target_folder};
 use tempfile::TempDir;
@@ -32,9 +32,11 @@ pub(crate) struct Store {
     _folder: TempDir,
 }
 
-/// Copies of a lease in a stopped server's store, due between so many seconds from now.
-pub(crate) fn fill(server: &Server, count: usize, due: Range<i64>) {
-    let status = Command::new(example("cofferdam-storage", "load"))
+/// Copies of a lease in a stopped server's store, due between so many seconds from the moment that is answered.
+pub(crate) fn fill(server: &Server, count: usize, due: Range<i64>) -> Instant {
+    let mut program = Command::new(example("cofferdam-storage", "load"));
+    let begin = Instant::now();
+    let status = program
         .arg("fill")
         .arg(server.folder().join("data"))
         .args([server.keys()[0].to_string(), count.to_string(), due.start.to_string(), due.end.to_string()])
@@ -42,6 +44,7 @@ pub(crate) fn fill(server: &Server, count: usize, due: Range<i64>) {
         .status()
         .expect("the store's program runs");
     assert!(status.success(), "the store was not filled");
+    begin
 }
 
 impl Store {
