@@ -9,10 +9,12 @@
     reason = "a test fails by panicking, and says what it counted"
 )]
 
+mod bench;
 mod common;
 mod crash;
 mod faults;
 mod inventory;
 mod pages;
 mod proxy;
+mod statics;
 mod users;

@@ -20,9 +20,9 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use end::{Ended, Ours, end_user};
 pub(crate) use error::Error;
-pub(crate) use keys::{accepted, create_key, delete_key, delete_own_key, keys_of};
+pub(crate) use keys::{accepted, create_key, delete_key, delete_own_key, keys_by_age, keys_of};
 pub(crate) use session::{Session, Way, open};
-pub(crate) use stock::{Stamped, page_of_stamped, stamped};
+pub(crate) use stock::{Stamped, page_of_stamped, stamped, user_id};
 pub(crate) use transport::run;
 pub(crate) use user::{Recipe, create_user};
 

@@ -10,6 +10,7 @@ mod place;
 mod roles;
 mod rotate;
 mod routes;
+mod statics;
 
 use engine_sdk::types::{Description, Ended, Failure, Issued, Lease, Outcome, Page, Renewed, Reply, Request};
 use engine_sdk::{Context, Engine, Inventory, Issuer, Options, failure};
@@ -23,7 +24,11 @@ impl Engine for Aws {
     }
 
     fn exists(ctx: &Context, request: &Request) -> Result<bool, Failure> {
-        Ok(ctx.storage().get(&roles::key(request.param("name"))).is_some())
+        let name = request.param("name");
+        match request.route.as_str() {
+            routes::STATIC_ROLE => Ok(statics::exists(ctx, name)),
+            _ => Ok(ctx.storage().get(&roles::key(name)).is_some()),
+        }
     }
 
     fn handle(ctx: &Context, request: &Request) -> Result<Outcome, Failure> {
@@ -32,7 +37,9 @@ impl Engine for Aws {
             routes::LEASE => config::lease(ctx, request),
             routes::ROTATE => rotate::handle(ctx),
             routes::ROLE => roles::handle(ctx, request),
-            routes::ROLES => Ok(Reply::keys(ctx.storage().list_all(routes::ROLES)).into()),
+            routes::STATIC_ROLE => statics::handle(ctx, request),
+            routes::STATIC_CREDS => statics::creds(ctx, request),
+            folder @ (routes::ROLES | routes::STATIC_ROLES) => Ok(Reply::keys(ctx.storage().list_all(folder)).into()),
             routes::CREDS | routes::STS => creds::handle(ctx, request),
             other => Err(failure::internal(format!("no handler for the route {other:?}"))),
         }
@@ -52,20 +59,32 @@ impl Issuer for Aws {
         lease::revoke(ctx, leases)
     }
 
-    fn propose(_: &Context, _: &str, current: &str) -> Result<String, Failure> {
-        rotate::propose(current)
+    fn propose(ctx: &Context, slot: &str, current: &str) -> Result<String, Failure> {
+        match statics::of_slot(slot) {
+            Some(name) => statics::propose(ctx, name),
+            None => rotate::propose(current),
+        }
     }
 
-    fn apply(ctx: &Context, _: &str, current: &str, candidate: &str) -> Result<Option<String>, Failure> {
-        rotate::apply(ctx, current, candidate)
+    fn apply(ctx: &Context, slot: &str, current: &str, candidate: &str) -> Result<Option<String>, Failure> {
+        match statics::of_slot(slot) {
+            Some(_) => statics::apply(ctx, current, candidate),
+            None => rotate::apply(ctx, current, candidate),
+        }
     }
 
-    fn prove(ctx: &Context, _: &str, secret: &str) -> Result<(), Failure> {
-        rotate::prove(ctx, secret)
+    fn prove(ctx: &Context, slot: &str, secret: &str) -> Result<(), Failure> {
+        match statics::of_slot(slot) {
+            Some(_) => statics::prove(ctx, secret),
+            None => rotate::prove(ctx, secret),
+        }
     }
 
-    fn retire(ctx: &Context, _: &str, old: &str, new: &str) -> Result<Option<String>, Failure> {
-        rotate::retire(ctx, old, new)
+    fn retire(ctx: &Context, slot: &str, old: &str, new: &str) -> Result<Option<String>, Failure> {
+        match statics::of_slot(slot) {
+            Some(_) => statics::retire(ctx, old, new),
+            None => rotate::retire(ctx, old, new),
+        }
     }
 }
 

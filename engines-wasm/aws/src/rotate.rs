@@ -14,9 +14,9 @@ use crate::lease::budget;
 use crate::routes::BACKEND;
 
 /// AWS gives a user no more keys.
-const KEYS_MAX: usize = 2;
+pub(crate) const KEYS_MAX: usize = 2;
 /// How long a new key may take until all of AWS knows it.
-const PROPAGATES: Duration = Duration::from_secs(20);
+pub(crate) const PROPAGATES: Duration = Duration::from_secs(20);
 
 /// A rotation under way, from what is known to the key that came of it.
 #[derive(Deserialize, Serialize)]

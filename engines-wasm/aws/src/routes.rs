@@ -13,6 +13,9 @@ pub(crate) const ROLE: &str = "roles/{name@}";
 pub(crate) const ROLES: &str = "roles/";
 pub(crate) const ROOT: &str = "config/root";
 pub(crate) const ROTATE: &str = "config/rotate-root";
+pub(crate) const STATIC_CREDS: &str = "static-creds/{name@}";
+pub(crate) const STATIC_ROLE: &str = "static-roles/{name@}";
+pub(crate) const STATIC_ROLES: &str = "static-roles/";
 pub(crate) const STS: &str = "sts/{name@}";
 
 /// A signature is good for 15 minutes, and what it made may show a while later.
@@ -49,6 +52,15 @@ pub(crate) fn description() -> Description {
         .route(route(ROLES).list().synopsis("List the roles."))
         .route(credentials(CREDS, "Make credentials for a role."))
         .route(credentials(STS, "Make credentials for a role, of STS in particular."))
+        .route(static_role())
+        .route(route(STATIC_ROLES).list().synopsis("List the static roles."))
+        .route(
+            route(STATIC_CREDS)
+                .read()
+                .backend(BACKEND)
+                .synopsis("Read the key that a static role's user has now.")
+                .help("It has no lease: it is good until the next rotation, in ttl seconds, and then deleted."),
+        )
         .kind(CredentialKind {
             name: USER.to_owned(),
             reads_formats: vec![HANDLE_FORMAT],
@@ -116,6 +128,23 @@ fn role() -> Route {
         .field("mfa_serial_number", Kind::Text, "The device whose codes session tokens need.")
         .field("policy", Kind::Text, "Old way to write a role: a policy in JSON, for users and federation tokens.")
         .field("arn", Kind::Text, "Old way to write a role: the ARN of a policy for users, or of a role to assume.")
+        .into()
+}
+
+fn static_role() -> Route {
+    route(STATIC_ROLE)
+        .read()
+        .upsert()
+        .delete()
+        .backend(BACKEND)
+        .synopsis("Have the key of a user rotated who exists already.")
+        .help(
+            "The first write makes a key at once. AWS gives a user two keys: where both are there, the oldest one \
+             gives way to the first key, and from then on whatever is not the key that clients have. Deleting the \
+             role leaves the user and its keys as they are.",
+        )
+        .field("username", Kind::Text, "The user; it cannot be changed.")
+        .field("rotation_period", Kind::Seconds, "How often the key is rotated; a minute at least.")
         .into()
 }
 

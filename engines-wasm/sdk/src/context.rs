@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 
 use crate::failure;
 use crate::host::{Door, Host, Imports};
-use crate::types::{Entry, Failure, Identity, Level, MountInfo, Target, from_json, to_json};
+use crate::types::{Entry, Failure, Identity, Kept, Level, MountInfo, Target, from_json, to_json};
 
 /// One call's view of the host.
 #[derive(Clone)]
@@ -98,6 +98,12 @@ impl Context {
     pub fn put_slot<T: Serialize + ?Sized>(&self, name: &str, secret: &T) -> Result<(), Failure> {
         self.host.put_slot(name, &to_json(secret)?);
         Ok(())
+    }
+
+    /// A credential that the host keeps in rotation on this call's backend.
+    #[must_use]
+    pub fn kept(&self, name: &str) -> Option<Kept> {
+        self.host.kept(name)
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::__bindings::issuance::cofferdam::engine::slots;
 use crate::__bindings::secrets::cofferdam::engine::{call, caller, log, policies, storage};
-use crate::types::{Entry, Identity, Level, MountInfo, Target};
+use crate::types::{Entry, Identity, Kept, Level, MountInfo, Target};
 
 /// The imports of an engine. Tests put a fake in their place.
 #[expect(missing_docs, reason = "each method is one function of the contract, documented there")]
@@ -23,6 +23,7 @@ pub trait Host {
     fn scan(&self, prefix: &str, after: Option<&str>, limit: u32) -> Vec<Entry>;
     fn slot(&self, name: &str) -> Option<String>;
     fn put_slot(&self, name: &str, secret: &str);
+    fn kept(&self, name: &str) -> Option<Kept>;
     fn generate_password(&self, policy: Option<&str>) -> Result<String, String>;
     fn log(&self, level: Level, message: &str);
     /// The clock, which the contract leaves to `wasi:clocks`.
@@ -82,6 +83,10 @@ impl Host for Imports {
 
     fn put_slot(&self, name: &str, secret: &str) {
         slots::put(name, secret);
+    }
+
+    fn kept(&self, name: &str) -> Option<Kept> {
+        slots::kept(name)
     }
 
     fn generate_password(&self, policy: Option<&str>) -> Result<String, String> {

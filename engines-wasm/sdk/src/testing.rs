@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
 use crate::host::Host;
-use crate::types::{Entry, Failure, Identity, Level, MountInfo, Operation, Outcome, Request, Target};
+use crate::types::{Entry, Failure, Identity, Kept, Level, MountInfo, Operation, Outcome, Request, Target};
 use crate::{Context, Engine, failure, types};
 
 const MAX_LIST: u32 = 10_000;
@@ -22,6 +22,7 @@ pub struct FakeHost(Rc<RefCell<State>>);
 struct State {
     entries: BTreeMap<String, Vec<u8>>,
     slots: BTreeMap<String, String>,
+    kept: BTreeMap<String, Kept>,
     mount: MountInfo,
     target: Option<Target>,
     caller: Option<Identity>,
@@ -46,6 +47,7 @@ impl FakeHost {
         Self(Rc::new(RefCell::new(State {
             entries: BTreeMap::new(),
             slots: BTreeMap::new(),
+            kept: BTreeMap::new(),
             mount: MountInfo {
                 path: "test/".to_owned(),
                 accessor: "test_00000000".to_owned(),
@@ -146,6 +148,11 @@ impl FakeHost {
     #[must_use]
     pub fn entries(&self) -> BTreeMap<String, Vec<u8>> {
         self.0.borrow().entries.clone()
+    }
+
+    /// What the host keeps in rotation from now on.
+    pub fn keep(&self, name: &str, kept: Kept) {
+        self.0.borrow_mut().kept.insert(name.to_owned(), kept);
     }
 
     /// All slots.
@@ -292,6 +299,10 @@ impl Host for FakeHost {
 
     fn put_slot(&self, name: &str, secret: &str) {
         self.0.borrow_mut().slots.insert(name.to_owned(), secret.to_owned());
+    }
+
+    fn kept(&self, name: &str) -> Option<Kept> {
+        self.0.borrow().kept.get(name).cloned()
     }
 
     fn generate_password(&self, _policy: Option<&str>) -> Result<String, String> {

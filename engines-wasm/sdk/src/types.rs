@@ -2,13 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::__bindings::issuance::cofferdam::engine::slots::KeptSecret as Kept;
 pub use crate::__bindings::issuance::exports::cofferdam::engine::credentials::{Ended, Issued, Renewed};
 pub use crate::__bindings::secrets::cofferdam::engine::call::{Endpoint, MountInfo, TargetInfo as Target};
 pub use crate::__bindings::secrets::cofferdam::engine::caller::Identity;
 pub use crate::__bindings::secrets::cofferdam::engine::log::Level;
 pub use crate::__bindings::secrets::cofferdam::engine::storage::Entry;
 pub use crate::__bindings::secrets::cofferdam::engine::types::{
-    Body, Cause, Failure, Handle, Lease, Listing, Operation, Outcome, Plan, Reply, Request, TtlWish,
+    Body, Cause, Failure, Handle, Keeping, Lease, Listing, Operation, Outcome, Plan, Reply, Request, TtlWish,
 };
 pub use crate::__bindings::secrets::exports::cofferdam::engine::descriptor::{
     Description, Field, FieldKind as Kind, FieldTraits, Kind as CredentialKind, Route, Traits,

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use cofferdam_crypto::digest::keyed_digest;
-use cofferdam_model::engine::{BackendAccess, Call, CallError, Caller, Engine, Lane, Services};
+use cofferdam_model::engine::{BackendAccess, Call, CallError, Caller, Engine, Kept, Lane, Services};
 use cofferdam_model::view::Changes;
 use cofferdam_model::{Error, Result, SecretText};
+use cofferdam_storage::Storage;
 use cofferdam_storage::port::{Batch, Conflict, Outcome};
 use cofferdam_tokens::Token;
 
@@ -23,13 +24,22 @@ pub(crate) const BACKEND_DEADLINE: Duration = Duration::from_secs(10);
 /// A call that brings stored entries to another format.
 pub(crate) const MIGRATE_DEADLINE: Duration = Duration::from_secs(60);
 
-/// Password policies, as engines reach them.
-struct HostServices(Passwords);
+/// What operators and the host keep for engines outside of their storage.
+struct HostServices {
+    passwords: Passwords,
+    storage: Storage,
+    /// The mount's uuid.
+    mount: String,
+}
 
 #[async_trait]
 impl Services for HostServices {
     async fn generate_password(&self, policy: Option<&str>) -> Result<SecretText, String> {
-        self.0.generate(policy).await
+        self.passwords.generate(policy).await
+    }
+
+    async fn kept(&self, backend: &str, slot: &str) -> Result<Option<Kept>> {
+        crate::kept::shown(&self.storage, &self.mount, backend, slot).await
     }
 }
 
@@ -72,7 +82,11 @@ impl Vault {
                 display_name: t.record.display_name.clone(),
             }),
             view: self.storage.view(&mount.uuid),
-            services: Arc::new(HostServices(self.passwords.clone())),
+            services: Arc::new(HostServices {
+                passwords: self.passwords.clone(),
+                storage: self.storage.clone(),
+                mount: mount.uuid.clone(),
+            }),
             backend,
             deadline,
             lane,

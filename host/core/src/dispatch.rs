@@ -139,6 +139,12 @@ async fn run(vault: &Arc<Vault>, asked: &Asked<'_>, routed: &Routed<'_>, gated: 
                 let data = crate::rotate::rotate(vault, &asked.mount, &slot).await?;
                 return respond(asked, routed, Reply { data, ..Reply::default() });
             }
+            Outcome::Keep(keeping) => {
+                let access = prepared.access.as_ref();
+                if let Some(answer) = crate::kept::keep(vault, &asked.mount, access, keeping, &done.changes).await? {
+                    return Ok(answer);
+                }
+            }
         }
     }
     Err(Error::unavailable("the entries changed again and again while this was being written; try again"))

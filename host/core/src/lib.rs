@@ -10,6 +10,7 @@ mod core;
 mod dispatch;
 mod inventory;
 mod issue;
+mod kept;
 mod keys;
 mod lifecycle;
 mod metrics;

@@ -23,12 +23,21 @@ use crate::vault::Vault;
 struct Candidate {
     mount: String,
     slot: String,
+    /// Of a credential that is kept in rotation: the backend that it is on. None: it is the backend's root secret.
+    #[serde(default)]
+    kept_on: Option<String>,
     /// Whose root secret it is. The secret belongs to the address, whatever becomes of the configuration.
     target: Option<Target>,
     candidate: String,
     /// The candidate is the root secret now, and this is the old one: it is to be ended.
     #[serde(default)]
     old: Option<String>,
+}
+
+impl Candidate {
+    fn backend(&self) -> &str {
+        self.kept_on.as_deref().unwrap_or(&self.slot)
+    }
 }
 
 /// A rotation as it is stored.
@@ -70,14 +79,28 @@ const STEP: Duration = Duration::from_secs(30);
 /// Rotates the root secret in a slot now. A rotation that a crash or a failure left behind is brought to its end
 /// instead. The answer is what the engine tells of the new secret, JSON text.
 pub(crate) async fn rotate(vault: &Arc<Vault>, mount: &MountEntry, slot: &str) -> Result<Option<String>> {
-    let access = vault.targets.access(mount, slot).await?;
+    rotate_in(vault, mount, slot, None).await
+}
+
+/// The same with a credential that is kept in rotation on this backend.
+pub(crate) async fn rotate_kept(vault: &Arc<Vault>, mount: &MountEntry, backend: &str, slot: &str) -> Result<()> {
+    rotate_in(vault, mount, slot, Some(backend)).await.map(drop)
+}
+
+async fn rotate_in(
+    vault: &Arc<Vault>,
+    mount: &MountEntry,
+    slot: &str,
+    kept_on: Option<&str>,
+) -> Result<Option<String>> {
+    let access = vault.targets.access(mount, kept_on.unwrap_or(slot)).await?;
     let address = access.target.as_ref().map_or_else(|| "-".to_owned(), |t| format!("{}:{}", t.host, t.port));
     let key = format!("{}/{slot}/{address}", mount.uuid);
     let _claim = vault.rotating.claim(&key).ok_or_else(|| under_way(slot))?;
     match begun(vault, &key).await? {
         Some(begun) => finish(vault, mount, begun, false).await,
         None => {
-            propose(vault, mount, slot, &key, access).await?;
+            propose(vault, mount, slot, kept_on, &key, access).await?;
             let begun = begun(vault, &key).await?.ok_or_else(|| under_way(slot))?;
             finish(vault, mount, begun, true).await
         }
@@ -93,14 +116,25 @@ async fn begun(vault: &Vault, key: &str) -> Result<Option<Begun>> {
     Ok(Some(Begun { candidate: read(key, &entry.value)?, key: entry.key, version: entry.version }))
 }
 
-async fn propose(vault: &Vault, mount: &MountEntry, slot: &str, key: &str, access: BackendAccess) -> Result<()> {
-    let current = current(&access, slot)?;
+async fn propose(
+    vault: &Vault,
+    mount: &MountEntry,
+    slot: &str,
+    kept_on: Option<&str>,
+    key: &str,
+    access: BackendAccess,
+) -> Result<()> {
+    let current = match kept_on {
+        None => current(&access, slot)?,
+        Some(_) => kept_secret(vault, &mount.uuid, slot).await?.ok_or_else(|| released(slot))?,
+    };
     let engine = vault.engine(mount).await?;
     let call = vault.call(mount, &ids::uuid(), None, None, crate::calls::LOCAL_DEADLINE, Lane::Serve);
     let proposed = engine.propose(call, slot, &current).await.map_err(told)?;
     let candidate = Candidate {
         mount: mount.uuid.clone(),
         slot: slot.to_owned(),
+        kept_on: kept_on.map(str::to_owned),
         target: access.target,
         candidate: proposed.expose().to_owned(),
         old: None,
@@ -135,15 +169,19 @@ struct Work<'a> {
 /// nobody has tried before.
 async fn finish(vault: &Arc<Vault>, mount: &MountEntry, begun: Begun, fresh: bool) -> Result<Option<String>> {
     point!("rotate.proposed");
-    let slot = begun.candidate.slot.as_str();
+    let backend = begun.candidate.backend();
     let access = match &begun.candidate.target {
-        Some(target) => match vault.targets.at(&mount.uuid, slot, (&target.host, target.port)).await? {
-            Some(target) => vault.targets.open(mount, slot, Some(target)).await?,
+        Some(target) => match vault.targets.at(&mount.uuid, backend, (&target.host, target.port)).await? {
+            Some(target) => vault.targets.open(mount, backend, Some(target)).await?,
             // Configuration and leases are gone, and the slot with them.
             None => return forget(vault, &begun).await.map(|()| None),
         },
-        None => vault.targets.access(mount, slot).await?,
+        None => vault.targets.access(mount, backend).await?,
     };
+    if begun.candidate.kept_on.is_some() && kept_secret(vault, &mount.uuid, &begun.candidate.slot).await?.is_none() {
+        // Nobody wants it any more.
+        return forget(vault, &begun).await.map(|()| None);
+    }
     let engine = vault.engine(mount).await?;
     let mut work = Work { vault, mount, engine, access, begun };
     if work.begun.candidate.old.is_none() {
@@ -171,7 +209,7 @@ impl Work<'_> {
 
     /// The backend accepts the candidate, or another one that came of it.
     async fn apply(&mut self, fresh: bool) -> Result<()> {
-        let current = current(&self.access, self.slot())?;
+        let current = self.current().await?;
         for _ in 0..ROUNDS {
             let secret = self.secret();
             let applied = self.engine.apply(self.call(&secret), self.slot(), &current, &secret).await;
@@ -186,7 +224,7 @@ impl Work<'_> {
                     }
                     // A lost call may still take effect, however well the current secret works: its candidate is kept,
                     // and tried again. Only a no to the first call of all says that the candidate is nobody's.
-                    if fresh && is_no(&failed) && self.prove(&current).await.is_ok() {
+                    if fresh && is_no(&failed) && self.still_works(&current).await {
                         forget(self.vault, &self.begun).await?;
                     }
                     return Err(told(failed));
@@ -200,24 +238,48 @@ impl Work<'_> {
         self.engine.prove(self.call(secret), self.slot(), secret).await
     }
 
+    /// What is to be replaced.
+    async fn current(&self) -> Result<SecretText> {
+        match &self.begun.candidate.kept_on {
+            None => current(&self.access, self.slot()),
+            Some(_) => {
+                let kept = kept_secret(self.vault, &self.mount.uuid, self.slot()).await?;
+                kept.ok_or_else(|| released(self.slot()))
+            }
+        }
+    }
+
+    /// What was never rotated is not ours to prove.
+    async fn still_works(&self, current: &SecretText) -> bool {
+        current.expose() == NEVER || self.prove(current).await.is_ok()
+    }
+
     /// The candidate is another one from now on.
     async fn learn(&mut self, learnt: &SecretText) -> Result<()> {
         learnt.expose().clone_into(&mut self.begun.candidate.candidate);
-        self.keep(Vec::new()).await
+        self.keep(Vec::new(), Vec::new()).await
     }
 
     /// The candidate becomes the root secret; what is to be done to the old one is kept with it.
     async fn promote(&mut self) -> Result<()> {
         point!("rotate.proven");
-        self.begun.candidate.old = Some(current(&self.access, self.slot())?.expose().to_owned());
-        let put = Targets::put_slot(&self.mount.uuid, self.slot(), self.access.target.as_ref(), &self.secret());
-        self.keep(vec![put]).await
+        self.begun.candidate.old = Some(self.current().await?.expose().to_owned());
+        let secret = self.secret();
+        if self.begun.candidate.kept_on.is_none() {
+            let put = Targets::put_slot(&self.mount.uuid, self.slot(), self.access.target.as_ref(), &secret);
+            return self.keep(Vec::new(), vec![put]).await;
+        }
+        let found = crate::kept::read(self.vault, &self.mount.uuid, self.slot()).await?;
+        let (kept, version) = found.ok_or_else(|| released(self.slot()))?;
+        let (check, put) = crate::kept::promoted(kept, version, &secret, self.vault.clock.now())?;
+        self.keep(vec![check], vec![put]).await
     }
 
     /// Commits the rotation as it is now, and these changes with it.
-    async fn keep(&mut self, mut ops: Vec<Op>) -> Result<()> {
+    async fn keep(&mut self, mut checks: Vec<Check>, mut ops: Vec<Op>) -> Result<()> {
         ops.push(record(&self.begun.key, &self.begun.candidate)?);
-        commit(self.vault, self.slot(), vec![unchanged(&self.begun)], ops).await?;
+        checks.push(unchanged(&self.begun));
+        commit(self.vault, self.slot(), checks, ops).await?;
         let entry = self.vault.storage.entry(spaces::ROTATIONS, &self.begun.key).await?;
         self.begun.version = entry.ok_or_else(|| under_way(self.slot()))?.version;
         Ok(())
@@ -250,6 +312,19 @@ fn unchanged(begun: &Begun) -> Check {
 
 fn removal(begun: &Begun) -> Op {
     Op::DeleteEntry { space: spaces::ROTATIONS.to_owned(), key: begun.key.clone() }
+}
+
+/// What stands in place of a secret that was never rotated.
+const NEVER: &str = "null";
+
+/// The secret of a credential that is kept in rotation; none: it is kept no longer.
+async fn kept_secret(vault: &Vault, mount: &str, slot: &str) -> Result<Option<SecretText>> {
+    let found = crate::kept::read(vault, mount, slot).await?;
+    Ok(found.map(|(kept, _)| SecretText::new(kept.secret.unwrap_or_else(|| NEVER.to_owned()))))
+}
+
+fn released(slot: &str) -> Error {
+    Error::unavailable(format!("{slot}: it is kept in rotation no longer"))
 }
 
 fn current(access: &BackendAccess, slot: &str) -> Result<SecretText> {

@@ -12,6 +12,9 @@ pub(crate) const KEYS: &str = "host/keys";
 /// Rotations under way, by `<mount uuid>/<slot>/<address>`.
 pub(crate) const ROTATIONS: &str = "host/rotations";
 
+/// Credentials that are kept in rotation, by `<mount uuid>/<slot>`.
+pub(crate) const KEPT: &str = "host/kept";
+
 /// Targets and slots of one mount.
 pub(crate) fn of_mount(uuid: &str) -> String {
     format!("host/mount/{uuid}")

@@ -53,6 +53,8 @@ pub(crate) struct Vault {
     pub(crate) keys_changed: tokio::sync::Notify,
     /// Wakes the reaper of tokens.
     pub(crate) reap: tokio::sync::Notify,
+    /// Wakes the keeper of credentials that are kept in rotation.
+    pub(crate) keep: tokio::sync::Notify,
 }
 
 impl Vault {
@@ -82,6 +84,7 @@ impl Vault {
             keying: tokio::sync::Mutex::default(),
             keys_changed: tokio::sync::Notify::new(),
             reap: tokio::sync::Notify::new(),
+            keep: tokio::sync::Notify::new(),
             storage: storage.clone(),
             cluster,
         });
@@ -110,6 +113,7 @@ impl Vault {
         tokio::spawn(crate::reaper::work(self.clone(), self.stop.subscribe()));
         tokio::spawn(crate::reaper::sweep(self.clone(), self.stop.subscribe()));
         tokio::spawn(crate::keys::work(self.clone(), self.stop.subscribe()));
+        tokio::spawn(crate::kept::work(self.clone(), self.stop.subscribe()));
     }
 
     /// Held for as long as a request runs.

@@ -187,6 +187,12 @@ pub trait Services: Send + Sync {
     /// # Errors
     /// A text for the engine.
     async fn generate_password(&self, policy: Option<&str>) -> Result<SecretText, String>;
+
+    /// A credential that the host keeps in rotation on this backend of the mount.
+    async fn kept(&self, backend: &str, slot: &str) -> Result<Option<Kept>> {
+        let _ = (backend, slot);
+        Ok(None)
+    }
 }
 
 /// A request for an engine.
@@ -222,6 +228,30 @@ pub enum Outcome {
     Issue(Plan),
     /// Rotate the secret in this slot.
     Rotate(String),
+    /// Keep a credential in rotation, or no longer.
+    Keep(Keeping),
+}
+
+/// A credential of an account that exists already.
+#[derive(Debug)]
+pub struct Keeping {
+    /// Its slot.
+    pub slot: String,
+    /// Seconds between rotations; none: it is kept no longer.
+    pub every: Option<u64>,
+    /// For the client, JSON text of an object.
+    pub data: Option<String>,
+}
+
+/// One that was rotated.
+#[derive(Debug)]
+pub struct Kept {
+    /// JSON text.
+    pub secret: SecretText,
+    /// Unix seconds.
+    pub rotated_at: u64,
+    /// Unix seconds.
+    pub next_at: u64,
 }
 
 /// A finished answer.

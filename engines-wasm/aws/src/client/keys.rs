@@ -82,6 +82,15 @@ pub(crate) async fn keys_of(client: &Client, user: Option<&str>) -> Result<Vec<S
     Ok(all.into_iter().filter_map(|key| key.access_key_id).collect())
 }
 
+/// The ids of a user's keys, the oldest first.
+pub(crate) async fn keys_by_age(client: &Client, user: &str) -> Result<Vec<String>, Error> {
+    let request = client.iam.list_access_keys().user_name(user);
+    let all = request.into_paginator().items().send().try_collect().await;
+    let mut all = all.map_err(Error::of("ListAccessKeys"))?;
+    all.sort_by_key(|key| key.create_date.as_ref().map(aws_smithy_types::DateTime::secs));
+    Ok(all.into_iter().filter_map(|key| key.access_key_id).collect())
+}
+
 /// Makes a key useless. A key that is gone is useless.
 pub(crate) async fn deactivate_key(client: &Client, user: Option<&str>, id: &str) -> Result<(), Error> {
     let request = client.iam.update_access_key().set_user_name(user.map(str::to_owned)).access_key_id(id);

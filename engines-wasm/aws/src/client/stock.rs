@@ -33,6 +33,15 @@ pub(crate) async fn page_of_stamped(
     Ok((all, page.marker.filter(|_| page.is_truncated)))
 }
 
+/// The unique id of the user of this name.
+pub(crate) async fn user_id(client: &Client, name: &str) -> Result<Option<String>, Error> {
+    match client.iam.get_user().user_name(name).send().await.map_err(Error::of("GetUser")) {
+        Ok(found) => Ok(found.user.map(|user| user.user_id)),
+        Err(error) if error.is_missing() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// The user of this name, if it is there and bears such a stamp.
 pub(crate) async fn stamped(client: &Client, name: &str, mark: &str) -> Result<Option<Stamped>, Error> {
     client.in_time()?;

@@ -37,6 +37,14 @@ pub(crate) fn outcome(
             check_id("slot", &slot, false)?;
             model::Outcome::Rotate(slot)
         }
+        wit::Outcome::Keep(keeping) => {
+            check_id("slot", &keeping.slot, false)?;
+            if let Some(data) = &keeping.data {
+                check_json(data, response_bytes.min(MAX_JSON), Shape::Object)?;
+            }
+            let every = keeping.every.map(|s| s.clamp(1, MAX_SECONDS));
+            model::Outcome::Keep(model::Keeping { slot: keeping.slot, every, data: keeping.data })
+        }
     })
 }
 

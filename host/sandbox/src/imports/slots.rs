@@ -1,8 +1,10 @@
 //! `slots`: the root secret of the backend that the call names, and of no other.
 
+use std::sync::Arc;
+
 use cofferdam_model::SecretText;
 
-use crate::bindings::cofferdam::engine::slots::Host;
+use crate::bindings::cofferdam::engine::slots::{Host, KeptSecret};
 use crate::convert;
 use crate::state::{Keeps, State};
 
@@ -35,6 +37,24 @@ impl Host for State {
         active.slots.retain(|(n, _)| *n != name);
         active.slots.push((name, secret));
         Ok(())
+    }
+
+    async fn kept(&mut self, name: String) -> wasmtime::Result<Option<KeptSecret>> {
+        let active = self.active()?;
+        if name.len() > convert::MAX_ID {
+            return Err(active.refuse("slots: a name longer than 512 bytes"));
+        }
+        let Some(backend) = active.call.backend.as_ref().map(|b| b.name.clone()) else { return Ok(None) };
+        let services = Arc::clone(&active.call.services);
+        let found = match services.kept(&backend, &name).await {
+            Ok(found) => found,
+            Err(error) => return Err(active.fail(error)),
+        };
+        Ok(found.map(|kept| {
+            active.hide(kept.secret.clone());
+            let secret = kept.secret.expose().to_owned();
+            KeptSecret { secret, rotated_at: kept.rotated_at, next_at: kept.next_at }
+        }))
     }
 }
 
