@@ -222,7 +222,7 @@ async fn round(vault: &Arc<Vault>) -> Result<Duration> {
     let until = |at: Timestamp| u64::try_from(at.0.saturating_sub(vault.clock.now().0)).unwrap_or(0);
     let nap = next.map_or(NAP, |at| Duration::from_nanos(until(at)).min(NAP));
     // What was due has got another time.
-    Ok(if busy { Duration::ZERO.max(nap.min(Duration::from_secs(1))) } else { nap })
+    Ok(if busy { nap.min(Duration::from_secs(1)) } else { nap })
 }
 
 /// Its mount is gone.
