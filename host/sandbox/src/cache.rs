@@ -18,6 +18,8 @@ const MAC_BYTES: usize = 32;
 const PURPOSE: &[u8] = b"cofferdam compiled component 1\0";
 /// The largest file that is read.
 const MAX_FILE: u64 = 512 << 20;
+/// Files that are kept: enough for all engines of this build and of the one before.
+const MAX_FILES: usize = 32;
 
 /// The cache of one runtime.
 pub(crate) struct Cache {
@@ -67,7 +69,8 @@ impl Cache {
             file.write_all(&tag)?;
             file.write_all(&code)?;
             drop(file);
-            dir.rename(&draft, dir, &name)
+            dir.rename(&draft, dir, &name)?;
+            trim(dir, &name)
         };
         if let Err(error) = write() {
             tracing::warn!(%error, "a compiled component could not be cached");
@@ -99,6 +102,23 @@ impl Cache {
     fn name(&self, digest: &[u8; 32]) -> String {
         format!("{}.{}.cwasm", hex::encode(digest), hex::encode(&self.fingerprint[..8]))
     }
+}
+
+/// Removes the oldest files beyond [`MAX_FILES`], but not `newest`: clocks may be wrong, and this one is wanted.
+fn trim(dir: &Dir, newest: &str) -> std::io::Result<()> {
+    let mut files = Vec::new();
+    for entry in dir.entries()? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if name != newest {
+            files.push((entry.metadata()?.modified()?.into_std(), name));
+        }
+    }
+    files.sort();
+    for (_, name) in files.iter().take(files.len().saturating_sub(MAX_FILES - 1)) {
+        dir.remove_file(name)?;
+    }
+    Ok(())
 }
 
 /// Stands for the runtime's version, its settings and the processor's features.
@@ -173,6 +193,22 @@ mod tests {
         }
         mine.store(&DIGEST, &component);
         assert!(mine.load(&engine, &DIGEST).is_some(), "written anew");
+        Ok(())
+    }
+
+    #[test]
+    fn old_files_make_way() -> Outcome {
+        let temporary = tempfile::tempdir()?;
+        let dir = Dir::open_ambient_dir(temporary.path(), ambient_authority())?;
+        let engine = engine()?;
+        let component = Component::from_binary(&engine, &wat::parse_str("(component)")?)?;
+        let cache = cache(&engine, &dir, Some([1; 32]))?;
+        for n in 0..40 {
+            dir.write(cache.name(&[n; 32]), "of an engine that was")?;
+        }
+        cache.store(&DIGEST, &component);
+        assert_eq!(dir.entries()?.count(), MAX_FILES);
+        assert!(cache.load(&engine, &DIGEST).is_some());
         Ok(())
     }
 
