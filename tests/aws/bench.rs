@@ -24,7 +24,8 @@ fn users_in_a_second() {
         let mount = AwsMount::new(&server().api(), &format!("bench-{}", &name[..4]), &url);
         mount.role("app", json!({ "credential_type": "iam_user", "policy_document": POLICY }));
         // Each once before, so that nobody pays for what is done once.
-        (through_the_server(&mount, THREADS), raw(&url, THREADS));
+        through_the_server(&mount, THREADS);
+        raw(&url, THREADS);
         let (ours, theirs) = (through_the_server(&mount, USERS), raw(&url, USERS));
         let rate = |seconds: f64| f64::from(u16::try_from(USERS).unwrap()) / seconds;
         let each = |seconds: f64| 1_000.0 * seconds / f64::from(u16::try_from(USERS / THREADS).unwrap());
