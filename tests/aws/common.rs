@@ -13,25 +13,21 @@ pub(crate) const POLICY: &str =
 /// How long the slowest machine takes to compile the engine.
 const COMPILED: Duration = Duration::from_secs(600);
 
-/// The server that all tests of this run share: compiling the engine takes longer than all else in a test.
+/// The server that all tests of this run share: compiling the engine takes longer than all else in a test. It may take
+/// longer than a request, and the mount comes after its answer.
 pub(crate) fn server() -> &'static Server {
     static SERVER: OnceLock<Server> = OnceLock::new();
     SERVER.get_or_init(|| {
         let server = Server::dev();
-        compile(&server.api());
+        let api = server.api();
+        wait_at_most(COMPILED, "the engine to be compiled", || {
+            let mounted = api.post("sys/mounts/first", json!({ "type": "aws" })).is_ok()
+                || api.get("sys/mounts").ok()["data"].get("first/").is_some();
+            mounted.then_some(())
+        });
+        api.delete("sys/mounts/first").ok();
         server
     })
-}
-
-/// Has the engine compiled. That may take longer than a request, and the mount comes after its answer.
-#[track_caller]
-pub(crate) fn compile(api: &Api) {
-    wait_at_most(COMPILED, "the engine to be compiled", || {
-        let mounted = api.post("sys/mounts/first", json!({ "type": "aws" })).is_ok()
-            || api.get("sys/mounts").ok()["data"].get("first/").is_some();
-        mounted.then_some(())
-    });
-    api.delete("sys/mounts/first").ok();
 }
 
 /// A mount of the engine.

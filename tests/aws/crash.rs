@@ -9,7 +9,7 @@ use std::time::Duration;
 use harness::{Api, Moto, Server, wait_at_most};
 use serde_json::json;
 
-use crate::common::{AwsMount, Credential, POLICY, compile};
+use crate::common::{AwsMount, Credential, POLICY};
 
 const KILLS: u64 = 100;
 const CLIENTS: usize = 3;
@@ -24,8 +24,7 @@ const SWEPT: Duration = Duration::from_secs(240);
 fn no_user_is_without_a_lease_over_a_hundred_kills() {
     // One of its own: many users make the others' questions slow.
     let moto = Moto::start();
-    let mut server = Server::stored();
-    compile(&server.api());
+    let mut server = Server::stored_for_aws();
     let mount = AwsMount::new(&server.api(), "aws", &moto.url());
     mount.role("app", json!({ "credential_type": "iam_user", "policy_document": POLICY }));
     let (stop, given) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));

@@ -16,6 +16,8 @@ pub(crate) enum Fault {
     CutAfter,
     /// Nobody answers, until the client goes.
     Hang,
+    /// The cloud does it, and nobody answers, until the client goes.
+    HangAfter,
 }
 
 #[derive(Default)]
@@ -100,13 +102,17 @@ fn serve(mut client: TcpStream, cloud: u16, state: &Mutex<State>) -> Option<()> 
             client.write_all(format!("{head}connection: close\r\n\r\n{body}").as_bytes()).ok()?;
             return Some(());
         }
-        Some(Fault::CutAfter) | None => {}
+        Some(Fault::CutAfter | Fault::HangAfter) | None => {}
     }
     let mut upstream = TcpStream::connect(("127.0.0.1", cloud)).ok()?;
     upstream.write_all(&closing(&request)).ok()?;
     let mut answer = Vec::new();
     upstream.read_to_end(&mut answer).ok()?;
     match fault {
+        Some(Fault::HangAfter) => {
+            let _ = client.read(&mut [0]);
+            Some(())
+        }
         // Some of it arrives.
         Some(_) => client.write_all(answer.get(..20)?).ok(),
         None => client.write_all(&answer).ok(),

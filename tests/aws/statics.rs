@@ -1,8 +1,9 @@
 //! Static roles: a user who exists already, whose key is changed by the clock.
 
+use std::thread;
 use std::time::Duration;
 
-use harness::{Moto, wait_at_most};
+use harness::{Moto, Server, wait_at_most, wait_until};
 use serde_json::{Value, json};
 
 use crate::common::{AwsMount, server};
@@ -98,4 +99,28 @@ fn a_lost_answer_leaves_no_key_that_nobody_knows() {
     let mut expected = [own, made["access_key"].as_str().unwrap().to_owned()];
     expected.sort();
     assert_eq!(there, expected, "the key of the lost answer is gone");
+}
+
+#[test]
+fn a_rotation_survives_a_kill_while_the_key_is_made() {
+    let moto = Moto::shared();
+    let mut server = Server::stored_for_aws();
+    for (name, fault) in [("killed-before", Fault::Hang), ("killed-after", Fault::HangAfter)] {
+        let proxy = Proxy::start(moto.port());
+        let mount = AwsMount::new(&server.api(), name, &proxy.url());
+        let own = user(moto, name);
+        proxy.on("CreateAccessKey", fault, 1);
+        let (api, path) = (server.api(), format!("{name}/static-roles/{name}"));
+        let role = json!({ "username": name, "rotation_period": "1h" });
+        let asked = thread::spawn(move || api.try_send("POST", &path, Some(role)));
+        wait_until("the key to be asked for", || (proxy.count("CreateAccessKey") == 1).then_some(()));
+        server.crash_and_recover();
+        let _ = asked.join().unwrap();
+        let made = wait_at_most(ROTATED, "the rotation to be resumed", || credential(&mount, name));
+        works(moto, &made, name);
+        let (mut there, mut expected) = (keys(moto, name), [own, made["access_key"].as_str().unwrap().to_owned()]);
+        there.sort();
+        expected.sort();
+        assert_eq!(there, expected, "{name}: a key that nobody knows");
+    }
 }

@@ -69,7 +69,7 @@ impl Server {
     /// As [`Server::stored`], in a build with failpoints.
     pub fn armed() -> Self {
         static FIRST: OnceLock<Seed> = OnceLock::new();
-        FIRST.get_or_init(|| Seed::new(true)).server()
+        FIRST.get_or_init(|| Seed::new(true, USUAL)).server()
     }
 
     fn configured(armed: bool, seed: Option<&Seed>) -> Self {
@@ -98,7 +98,13 @@ impl Server {
     /// A configured server on the embedded store, initialised with one share and unsealed.
     pub fn stored() -> Self {
         static FIRST: OnceLock<Seed> = OnceLock::new();
-        FIRST.get_or_init(|| Seed::new(false)).server()
+        FIRST.get_or_init(|| Seed::new(false, USUAL)).server()
+    }
+
+    /// The same, and it has compiled the engine `aws`, which takes longer than the usual ones together.
+    pub fn stored_for_aws() -> Self {
+        static FIRST: OnceLock<Seed> = OnceLock::new();
+        FIRST.get_or_init(|| Seed::new(false, &["aws"])).server()
     }
 
     /// Initialises it and remembers the shares and the root token.
@@ -259,6 +265,8 @@ impl Server {
     }
 }
 
+/// Engines that most tests use.
+const USUAL: &[&str] = &["kv", "database"];
 /// How long the slowest machine takes to compile an engine.
 const COMPILED: Duration = Duration::from_secs(600);
 
@@ -272,12 +280,12 @@ struct Seed {
 }
 
 impl Seed {
-    fn new(armed: bool) -> Self {
+    fn new(armed: bool, engines: &[&str]) -> Self {
         let mut server = Server::configured(armed, None);
         server.init(1, 1);
         server.unseal();
         let api = server.api();
-        for kind in ["kv", "database"] {
+        for kind in engines {
             // Busy cores compile for longer than a request may take, and the mount comes after its answer.
             wait_at_most(COMPILED, "an engine to be compiled", || {
                 let mounted = api.post("sys/mounts/first", json!({ "type": kind })).is_ok()

@@ -152,7 +152,6 @@ pub(crate) async fn keep(
         return Ok(None);
     }
     if keeping.every.is_some() && kept.rotated_at.is_none() {
-        cofferdam_failpoints::point!("kept.written");
         rotate_now(vault, mount, &kept).await?;
     }
     vault.keep.notify_one();
