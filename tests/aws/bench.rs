@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::common::{AwsMount, POLICY, server};
 
 const THREADS: usize = 4;
-const USERS: usize = 400;
+const USERS: usize = 200;
 
 #[test]
 #[ignore = "a measurement: run it alone, on a machine that does nothing else"]

@@ -20,7 +20,7 @@ mod raw {
 
     use aws_credential_types::Credentials;
     use aws_sdk_iam::Client;
-    use aws_sdk_iam::config::{Config, Region};
+    use aws_sdk_iam::config::{Config, Region, StalledStreamProtectionConfig};
     use aws_sdk_iam::types::Tag;
 
     use crate::transport;
@@ -62,6 +62,8 @@ mod raw {
                 .endpoint_url(url)
                 .credentials_provider(Credentials::new("AKIARAW", "raw", None, None, "raw"))
                 .http_client(transport::http())
+                // It would sleep this thread.
+                .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
                 .sleep_impl(transport::Sleep);
             let client = Client::from_conf(config.build());
             let name = format!("raw-{}-{thread}-{user}", std::process::id());
