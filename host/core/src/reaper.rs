@@ -13,7 +13,8 @@ use tokio::sync::watch;
 use crate::spaces;
 use crate::vault::Vault;
 
-const NAP: Duration = Duration::from_secs(1);
+/// The queue is looked at this often.
+pub(crate) const NAP: Duration = Duration::from_secs(1);
 const SWEEP: Duration = Duration::from_secs(30);
 const PAGE: usize = 256;
 /// Seconds until an unfinished revocation of a token is tried again.

@@ -12,6 +12,7 @@ use super::auth_info;
 use crate::dispatch::Asked;
 use crate::native::Ctx;
 use crate::policies::{DEFAULT, RESPONSE_WRAPPING, ROOT};
+use crate::reaper::NAP;
 use crate::vault::Vault;
 
 pub(super) fn create(ctx: Ctx<'_>) -> BoxFuture<'_, Result<Response>> {
@@ -58,7 +59,7 @@ async fn make(ctx: Ctx<'_>, orphan: bool) -> Result<Response> {
     };
     cofferdam_failpoints::point!("token.create");
     let (id, token) = ctx.vault.tokens.create(NewToken { id, record }).await?;
-    if terms.ttl > 0 {
+    if terms.ttl > 0 && terms.ttl <= NAP.as_secs() {
         ctx.vault.reap.notify_one();
     }
     Ok(Response { auth: Some(auth_info(id, &token.record, terms.ttl)), warnings, ..Response::default() })
