@@ -13,7 +13,6 @@ use futures::future::BoxFuture;
 
 use crate::ledger::Ledger;
 use crate::record::{Lease, LeaseRecord};
-use crate::revoke::condemned;
 
 const UNIQUE_CHARACTERS: usize = 24;
 
@@ -266,7 +265,7 @@ impl Ledger {
 
     /// Writes the row again, condemned. False: there is one.
     async fn restore(&self, known: &Lease) -> Result<bool> {
-        let mut lease = condemned(known, self.clock.proven(), &|_| {});
+        let mut lease = self.condemned(known);
         loop {
             let ops = vec![Op::InsertLease(lease.row()?)];
             match self.storage.apply(Batch { checks: Vec::new(), ops }).await? {

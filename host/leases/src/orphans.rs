@@ -8,7 +8,6 @@ use cofferdam_storage::port::{Batch, Check, Conflict, LeaseState, Op, Outcome};
 
 use crate::ledger::Ledger;
 use crate::record::{Lease, LeaseRecord};
-use crate::revoke::condemned;
 
 /// Such an object, as the engine found it.
 #[derive(Clone, Debug)]
@@ -62,7 +61,7 @@ impl Ledger {
         let (mut lease, gates) = self.new_lease(orphan, 0);
         // Only what bears the stamp goes.
         lease.record.confirmed = false;
-        let lease = Lease { version: 1, ..condemned(&lease, self.clock.now(), &|_| {}) };
+        let lease = Lease { version: 1, ..self.condemned(&lease) };
         self.insert(&gates, &lease).await?;
         self.attempt(&lease, false).await.told(&lease)?;
         Ok(lease)

@@ -4,7 +4,7 @@ use std::panic::AssertUnwindSafe;
 
 use cofferdam_failpoints::point;
 use cofferdam_model::engine::{CallError, Cause, Ended, Failure};
-use cofferdam_model::{Error, ErrorKind, Result, Timestamp};
+use cofferdam_model::{Error, ErrorKind, Result};
 use cofferdam_storage::port::{Batch, LeaseState, Op, Outcome};
 use futures::FutureExt;
 
@@ -48,9 +48,9 @@ impl Ledger {
     ) -> Result<Option<Lease>> {
         loop {
             let Some(lease) = self.get(id).await? else { return Ok(None) };
-            let now = self.clock.proven();
-            let next = condemned(&lease, now, &learn);
-            if is_condemned(&lease, now) && next.record == lease.record {
+            let mut next = self.condemned(&lease);
+            learn(&mut next.record);
+            if self.is_condemned(&lease) && next.record == lease.record {
                 return Ok(Some(lease));
             }
             if self.update(&lease, &next).await? {
@@ -59,9 +59,24 @@ impl Ledger {
         }
     }
 
+    /// The lease as it is once condemned: due now, by the queue's own time.
+    pub(crate) fn condemned(&self, lease: &Lease) -> Lease {
+        Lease {
+            version: lease.version + 1,
+            state: LeaseState::Revoking,
+            due_at: Some(self.clock.proven()),
+            ..lease.clone()
+        }
+    }
+
+    /// Whether there is nothing to add: a row that moves again would only disturb whoever works on it.
+    pub(crate) fn is_condemned(&self, lease: &Lease) -> bool {
+        lease.state == LeaseState::Revoking && lease.due_at.is_some_and(|due| due <= self.clock.proven())
+    }
+
     /// Condemns exactly the row that was seen. None: it moved meanwhile.
     pub(crate) async fn expire(&self, lease: &Lease) -> Result<Option<Lease>> {
-        let next = condemned(lease, self.clock.proven(), &|_| {});
+        let next = self.condemned(lease);
         Ok(self.update(lease, &next).await?.then_some(next))
     }
 
@@ -93,7 +108,7 @@ impl Ledger {
                         Ok(None) => return Attempt::Gone,
                         Ok(Some(now)) if now.state == LeaseState::Settling => return Attempt::Settling,
                         // Nobody was told anything: the row moved under the other one, or its turn did not come.
-                        Ok(Some(now)) if is_condemned(&now, self.clock.proven()) => continue,
+                        Ok(Some(now)) if self.is_condemned(&now) => continue,
                         // What the other one was told counts for this one too.
                         Ok(Some(now)) => return failed(&now),
                         Err(e) => return Attempt::Stuck(e),
@@ -235,20 +250,6 @@ impl Attempt {
             Self::Shut => Err(not_revoked(lease, "its backend does not answer")),
         }
     }
-}
-
-/// Whether there is nothing to add: a row that moves again would only disturb whoever works on it.
-pub(crate) fn is_condemned(lease: &Lease, now: Timestamp) -> bool {
-    lease.state == LeaseState::Revoking && lease.due_at.is_some_and(|due| due <= now)
-}
-
-pub(crate) fn condemned(lease: &Lease, now: Timestamp, learn: &(impl Fn(&mut LeaseRecord) + Send + Sync)) -> Lease {
-    let mut next = lease.clone();
-    learn(&mut next.record);
-    next.version = lease.version + 1;
-    next.state = LeaseState::Revoking;
-    next.due_at = Some(now);
-    next
 }
 
 fn changes_again(lease: &Lease) -> Error {

@@ -11,7 +11,7 @@ use futures::{StreamExt, stream};
 use crate::breaker::BackendKey;
 use crate::ledger::{Ledger, open_all};
 use crate::record::Lease;
-use crate::revoke::{Attempt, condemned, is_condemned};
+use crate::revoke::Attempt;
 
 const PAGE: usize = 500;
 /// Leases of one call under way at once; how many of them ask a backend is the breakers' matter.
@@ -55,11 +55,10 @@ impl Ledger {
 
     /// One commit for a whole page; if one of its leases moved meanwhile, they are condemned one by one.
     async fn condemn_page(&self, page: Vec<Lease>) -> Result<()> {
-        let now = self.clock.proven();
-        let page: Vec<Lease> = page.into_iter().filter(|lease| !is_condemned(lease, now)).collect();
+        let page: Vec<Lease> = page.into_iter().filter(|lease| !self.is_condemned(lease)).collect();
         let ops = page
             .iter()
-            .map(|old| Ok(Op::UpdateLease { expect: old.version, row: condemned(old, now, &|_| {}).row()? }))
+            .map(|old| Ok(Op::UpdateLease { expect: old.version, row: self.condemned(old).row()? }))
             .collect::<Result<Vec<_>>>()?;
         if self.storage.apply(Batch { checks: Vec::new(), ops }).await? == Outcome::Applied {
             return Ok(());

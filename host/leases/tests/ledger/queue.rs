@@ -1,5 +1,8 @@
 //! The worker: nobody waits for somebody else's backend, and nothing stops it.
 
+use cofferdam_leases::Orphan;
+use cofferdam_model::Clock as _;
+use cofferdam_model::engine::Handle;
 use cofferdam_storage::port::{LeaseFilter, LeaseState};
 
 use crate::backend::{Creates, Mood};
@@ -117,4 +120,32 @@ async fn a_clock_that_leaps_ends_what_is_revoked_and_believes_nothing_earlier() 
     world.clock.advance_seconds(100);
     world.ledger.look();
     world.soon("looked at again", || async { world.backend.objects() == ["kept"] }).await;
+}
+
+#[tokio::test]
+async fn an_orphan_that_is_ended_while_the_clock_is_ahead_is_due_at_once() {
+    let world = World::new().await;
+    world.clock.leap_seconds(200_000_000);
+    world.backend.set_mood("b", Mood::Hangs);
+    let orphan = Orphan {
+        path: "db/inventory".to_owned(),
+        mount: "m".to_owned(),
+        gates: Vec::new(),
+        backend: "b".to_owned(),
+        generation: 1,
+        identity: "db.example:5432".to_owned(),
+        kind: "user".to_owned(),
+        object: "x".to_owned(),
+        handle: Handle { format: 1, data: "{}".to_owned() },
+        stamp: format!("{}1", world.ledger.mark("m")),
+        digest: "digest".to_owned(),
+    };
+    let ledger = world.ledger.clone();
+    let ended = tokio::spawn(async move { ledger.end(orphan).await });
+    world.soon("asked", || async { world.backend.asked("b") > 0 }).await;
+    // Whoever kills the server now must not put it off until the clock's time has come.
+    let lease = world.ledger.find(&LeaseFilter::default(), 1).await.unwrap().remove(0);
+    assert!(lease.due_at.unwrap() <= world.clock.proven());
+    world.backend.set_mood("b", Mood::Good);
+    ended.await.unwrap().unwrap();
 }

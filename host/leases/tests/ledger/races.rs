@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use cofferdam_leases::{IssueError, Made, Make};
+use cofferdam_model::Error;
 use cofferdam_storage::port::{LeaseFilter, LeaseState, Op};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
@@ -105,20 +106,25 @@ async fn a_renewal_never_brings_a_revoked_lease_back() {
     }
 }
 
+/// Many ask for the revocation of one lease; the first has reached the backend, which hangs.
+async fn hung_revocations(world: &World, id: &str) -> Vec<JoinHandle<Result<(), Error>>> {
+    world.backend.set_mood("b", Mood::Hangs);
+    let callers = (0..20).map(|_| {
+        let (ledger, id) = (world.ledger.clone(), id.to_owned());
+        tokio::spawn(async move { ledger.revoke(&id, true).await })
+    });
+    let callers = callers.collect();
+    world.soon("asked", || async { world.backend.asked("b") > 0 }).await;
+    callers
+}
+
 /// The row moves under the attempt that the others wait for: not because that one failed.
 #[tokio::test]
 async fn revocations_of_what_is_being_made_are_not_told_of_a_failure_that_never_was() {
     let world = World::new().await;
     let held = Held::new(&world, true).await;
     let id = world.ledger.find(&LeaseFilter::default(), 1).await.unwrap().remove(0).id;
-    world.backend.set_mood("b", Mood::Hangs);
-    let callers: Vec<_> = (0..20)
-        .map(|_| {
-            let (ledger, id) = (world.ledger.clone(), id.clone());
-            tokio::spawn(async move { ledger.revoke(&id, true).await })
-        })
-        .collect();
-    world.soon("asked", || async { world.backend.asked("b") > 0 }).await;
+    let callers = hung_revocations(&world, &id).await;
     assert!(held.end().await.is_err(), "it was revoked while it was being made");
     world.backend.set_mood("b", Mood::Good);
     for caller in callers {
@@ -132,14 +138,7 @@ async fn many_revocations_of_one_lease_all_hear_that_it_is_gone() {
     let world = World::new().await;
     world.start_worker();
     let id = world.made("b", "x").await;
-    world.backend.set_mood("b", Mood::Hangs);
-    let callers: Vec<_> = (0..20)
-        .map(|_| {
-            let (ledger, id) = (world.ledger.clone(), id.clone());
-            tokio::spawn(async move { ledger.revoke(&id, true).await })
-        })
-        .collect();
-    world.soon("asked", || async { world.backend.asked("b") > 0 }).await;
+    let callers = hung_revocations(&world, &id).await;
     world.backend.set_mood("b", Mood::Good);
     for caller in callers {
         caller.await.unwrap().unwrap();
