@@ -12,7 +12,9 @@ mod place;
 mod range;
 mod rows;
 mod schema;
+mod statements;
 mod tokens;
+mod waves;
 mod writer;
 
 use std::path::Path;

@@ -35,15 +35,6 @@ pub(super) async fn get(conn: &mut SqliteConnection, space: &str, key: &str) -> 
     Ok(row.as_ref().map(entry).transpose()?)
 }
 
-pub(super) async fn version(conn: &mut SqliteConnection, space: &str, key: &str) -> Result<Version, Fault> {
-    let version: Option<Version> = sqlx::query_scalar("SELECT version FROM entries WHERE space = ?1 AND key = ?2")
-        .bind(space)
-        .bind(key)
-        .fetch_optional(conn)
-        .await?;
-    Ok(version.unwrap_or(0))
-}
-
 pub(super) async fn scan(
     conn: &mut SqliteConnection,
     space: &str,

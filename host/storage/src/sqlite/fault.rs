@@ -51,6 +51,10 @@ impl Fault {
         Self { cause: Cause::Full, detail: detail.into() }
     }
 
+    pub(super) fn bug(detail: impl Into<String>) -> Self {
+        Self { cause: Cause::Bug, detail: detail.into() }
+    }
+
     /// Whether writing must stop until the store is opened anew.
     pub(super) fn is_lasting(&self) -> bool {
         matches!(self.cause, Cause::ReadOnly | Cause::Damaged | Cause::Io | Cause::Closed)

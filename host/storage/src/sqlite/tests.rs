@@ -6,6 +6,7 @@ mod faults;
 mod groups;
 mod leases;
 mod tokens;
+mod waves;
 
 use super::*;
 use crate::port::{Check, Conflict, LeaseState, Op};

@@ -62,14 +62,3 @@ pub(super) async fn due(conn: &mut SqliteConnection, now: Timestamp, limit: usiz
     let query = select!("WHERE due_at <= ?1 ORDER BY due_at LIMIT ?2");
     tokens(&sqlx::query(query).bind(now.0).bind(sql_limit(limit)).fetch_all(conn).await?)
 }
-
-/// Whether a token is live, and when it ends.
-pub(super) async fn standing(
-    conn: &mut SqliteConnection,
-    digest: &str,
-) -> Result<Option<(bool, Option<Timestamp>)>, Fault> {
-    let row =
-        sqlx::query("SELECT live, due_at FROM tokens WHERE digest = ?1").bind(digest).fetch_optional(conn).await?;
-    let Some(row) = row else { return Ok(None) };
-    Ok(Some((row.try_get::<i64, _>(0)? != 0, row.try_get::<Option<i64>, _>(1)?.map(Timestamp))))
-}

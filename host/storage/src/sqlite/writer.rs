@@ -16,6 +16,7 @@ use super::fault::Fault;
 use super::lanes::Lanes;
 use super::place::Place;
 use super::rows::Rows;
+use super::waves;
 use crate::port::{Batch, Op, Outcome};
 
 /// Callers beyond these wait before they enter the queue.
@@ -34,6 +35,13 @@ pub(super) enum Work {
 }
 
 impl Work {
+    fn batch(&self) -> Option<&Batch> {
+        match self {
+            Self::Batch(batch) => Some(batch),
+            Self::Meta(_) => None,
+        }
+    }
+
     fn ops(&self) -> &[Op] {
         match self {
             Self::Batch(batch) => &batch.ops,
@@ -232,21 +240,18 @@ impl State {
     }
 
     async fn transact(&mut self, conn: &mut SqliteConnection, group: &[Job]) -> Result<Vec<Outcome>, Fault> {
-        sqlx::query("BEGIN IMMEDIATE").execute(&mut *conn).await?;
-        let last = self.versions + puts(group);
+        let before = self.versions;
+        let outcomes = match self.in_waves(conn, group).await? {
+            Some(outcomes) => outcomes,
+            None => {
+                self.versions = before;
+                self.one_by_one(conn, group).await?
+            }
+        };
+        let last = before + puts(group);
         let reserve = (last > self.reserved).then_some(last + RESERVE);
         if let Some(reserve) = reserve {
             sqlx::query("UPDATE store SET versions = ?1 WHERE id = 1").bind(reserve).execute(&mut *conn).await?;
-        }
-        let mut outcomes = Vec::with_capacity(group.len());
-        for job in group {
-            outcomes.push(match &job.work {
-                Work::Batch(batch) => apply(conn, batch, &mut self.versions).await?,
-                Work::Meta(values) => {
-                    set_meta(conn, values).await?;
-                    Outcome::Applied
-                }
-            });
         }
         point!("store.commit");
         if fails!("store.full") {
@@ -263,6 +268,33 @@ impl State {
         self.counters.commits.fetch_add(1, Ordering::Relaxed);
         if let Some(reserve) = reserve {
             self.reserved = reserve;
+        }
+        Ok(outcomes)
+    }
+
+    /// Begins the transaction and applies the group in it. None: it has to be done one by one, and nothing was begun.
+    async fn in_waves(&mut self, conn: &mut SqliteConnection, group: &[Job]) -> Result<Option<Vec<Outcome>>, Fault> {
+        let batches: Option<Vec<&Batch>> = group.iter().map(|job| job.work.batch()).collect();
+        let Some(waves) = batches.and_then(waves::cut) else { return Ok(None) };
+        let outcomes = waves::apply(conn, &waves, &mut self.versions).await?;
+        if outcomes.is_none() {
+            sqlx::query("ROLLBACK").execute(conn).await?;
+        }
+        Ok(outcomes)
+    }
+
+    /// Begins the transaction and applies the group in it, one statement after the other.
+    async fn one_by_one(&mut self, conn: &mut SqliteConnection, group: &[Job]) -> Result<Vec<Outcome>, Fault> {
+        sqlx::query(waves::BEGIN).execute(&mut *conn).await?;
+        let mut outcomes = Vec::with_capacity(group.len());
+        for job in group {
+            outcomes.push(match &job.work {
+                Work::Batch(batch) => apply(conn, batch, &mut self.versions).await?,
+                Work::Meta(values) => {
+                    set_meta(conn, values).await?;
+                    Outcome::Applied
+                }
+            });
         }
         Ok(outcomes)
     }
