@@ -1,4 +1,4 @@
-//! Identifiers: random, from the operating system's generator.
+//! Identifiers: random. What must not be guessed comes from the operating system's generator.
 
 use rand::TryRngCore;
 use rand::rngs::OsRng;
@@ -34,9 +34,10 @@ pub fn hex_digits(len: usize) -> String {
     out
 }
 
-/// A random (version 4) UUID in its usual form.
+/// A random (version 4) UUID in its usual form. It names things and keeps no secret: every request gets one, so it comes
+/// from a generator of the thread's own, seeded by the operating system.
 pub fn uuid() -> String {
-    uuid::Uuid::new_v4().to_string()
+    uuid::Builder::from_random_bytes(rand::random()).into_uuid().to_string()
 }
 
 #[expect(clippy::expect_used, reason = "without randomness no secret may be made, and no caller could go on")]

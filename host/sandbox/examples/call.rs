@@ -1,4 +1,4 @@
-//! What a compartment costs: calls of the KV engine on a store in memory, nothing else.
+//! What a compartment costs: reads of the KV engine, version 2, on a store in memory, nothing else.
 //!
 //! `cargo run --release -p cofferdam-sandbox --example call -- <kv.wasm> [callers]` prints microseconds of one core for one
 //! call, with one caller or many at once.
@@ -17,6 +17,7 @@ use cofferdam_sandbox::{Builtin, BuiltinCatalog, Sandbox, SandboxConfig};
 
 use memory::{Memory, call};
 
+const VERSION_2: &[(&str, &str)] = &[("version", "2")];
 const CALLS: u32 = 20_000;
 const ROUNDS: usize = 5;
 
@@ -32,17 +33,17 @@ async fn main() -> Result<()> {
     let kv = Builtin { kind: "kv", component, policy: include_str!("../../../policies/kv.toml") };
     let catalog = BuiltinCatalog::new(Sandbox::new(config)?, vec![kv])?;
     let engine = catalog.engine("kv").await?.ok_or("no engine")?;
-    let table = engine.describe(&[]).await?;
-    let (route, params) = table.find("a/b").ok_or("no route")?;
+    let table = engine.describe(&[("version".to_owned(), "2".to_owned())]).await?;
+    let (route, params) = table.find("data/a/b").ok_or("no route")?;
     let request = move |operation, fields: &str| EngineRequest {
         operation,
-        path: "a/b".to_owned(),
+        path: "data/a/b".to_owned(),
         route: route.pattern.as_str().to_owned(),
         params: params.clone(),
         fields: fields.to_owned(),
     };
     let view = Arc::new(Memory::default());
-    let written = engine.handle(call(&view, &[], None), request(Operation::Update, r#"{"k":"v"}"#), None).await;
+    let written = engine.handle(call(&view, VERSION_2, None), request(Operation::Update, r#"{"data":{"k":"v"}}"#), None).await;
     view.commit(written.map_err(|e| format!("{e:?}"))?.changes);
     let read = request(Operation::Read, "{}");
     let cores = std::thread::available_parallelism().map_or(1, usize::from).min(usize::try_from(callers)?);
@@ -53,7 +54,7 @@ async fn main() -> Result<()> {
                 let (engine, view, read) = (Arc::clone(&engine), Arc::clone(&view), read.clone());
                 tokio::spawn(async move {
                     for _ in 0..CALLS / callers {
-                        if let Err(e) = engine.handle(call(&view, &[], None), read.clone(), None).await {
+                        if let Err(e) = engine.handle(call(&view, VERSION_2, None), read.clone(), None).await {
                             return Err(format!("{e:?}"));
                         }
                     }
