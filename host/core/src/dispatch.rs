@@ -15,6 +15,7 @@ use cofferdam_tokens::Token;
 
 use crate::calls::{BACKEND_DEADLINE, LOCAL_DEADLINE};
 use crate::mounts::MountEntry;
+use crate::remembered::Question;
 use crate::targets::{Staged, Targets, Writer};
 use crate::vault::Vault;
 
@@ -110,9 +111,17 @@ fn serves(route: &Route, operation: Operation) -> bool {
 }
 
 async fn run(vault: &Arc<Vault>, asked: &Asked<'_>, routed: &Routed<'_>, gated: bool) -> Result<Response> {
+    let fields = serde_json::to_string(&routed.checked.fields)
+        .map_err(|e| Error::internal(format!("fields of a request: {e}")))?;
+    let question = question(asked, routed, &fields);
+    if let Some(question) = question
+        && let Some(reply) = vault.remembered.find(&vault.storage, question).await?
+    {
+        return respond(asked, routed, reply);
+    }
     for _ in 0..RUNS_MAX {
         let prepared = prepare(vault, asked, routed).await?;
-        let done = call(vault, asked, routed, gated, prepared.access.clone()).await?;
+        let done = call(vault, asked, routed, gated, prepared.access.clone(), fields.clone()).await?;
         match done.value {
             Outcome::Issue(plan) => {
                 if prepared.access.is_some() {
@@ -129,6 +138,9 @@ async fn run(vault: &Arc<Vault>, asked: &Asked<'_>, routed: &Routed<'_>, gated: 
                 if vault.commit(&asked.mount, &done.changes, prepared.access.as_ref(), batch).await? {
                     cofferdam_failpoints::point!("config.committed");
                     prepared.after(vault, asked).await;
+                    if let Some(question) = question {
+                        vault.remembered.keep(question, &reply, &done.changes);
+                    }
                     return respond(asked, routed, reply);
                 }
             }
@@ -148,6 +160,13 @@ async fn run(vault: &Arc<Vault>, asked: &Asked<'_>, routed: &Routed<'_>, gated: 
         }
     }
     Err(Error::unavailable("the entries changed again and again while this was being written; try again"))
+}
+
+/// What a read without a network asks, where answers may be given again.
+fn question<'a>(asked: &'a Asked<'_>, routed: &'a Routed<'_>, fields: &'a str) -> Option<Question<'a>> {
+    let reads = asked.request.operation == Operation::Read && routed.route.backend.is_none();
+    let may = reads && !asked.mount.config.force_no_cache;
+    may.then(|| Question { mount: &asked.mount, digest: routed.engine.digest(), path: asked.rest, fields })
 }
 
 /// The network of the route's backend, with an address that this very request configures already staged.
@@ -230,14 +249,14 @@ async fn call(
     routed: &Routed<'_>,
     gated: bool,
     access: Option<BackendAccess>,
+    fields: String,
 ) -> Result<Done<Outcome>> {
     let request = EngineRequest {
         operation: asked.request.operation,
         path: asked.rest.to_owned(),
         route: routed.route.pattern.as_str().to_owned(),
         params: routed.params.clone(),
-        fields: serde_json::to_string(&routed.checked.fields)
-            .map_err(|e| Error::internal(format!("fields of a request: {e}")))?,
+        fields,
     };
     let deadline = if access.is_some() { BACKEND_DEADLINE } else { LOCAL_DEADLINE };
     let mut call = vault.call(&asked.mount, &asked.request.id, Some(&asked.token), access, deadline, Lane::Serve);

@@ -21,6 +21,7 @@ mod passwords;
 mod pipeline;
 mod policies;
 mod reaper;
+mod remembered;
 mod rotate;
 mod spaces;
 mod targets;

@@ -124,3 +124,14 @@ pub(crate) async fn sweep(vault: Arc<Vault>, mut stop: watch::Receiver<bool>) {
         }
     }
 }
+
+/// Forgets old answers until the vault is sealed.
+pub(crate) async fn forget(vault: Arc<Vault>, mut stop: watch::Receiver<bool>) {
+    while !*stop.borrow() {
+        vault.remembered.sweep();
+        tokio::select! {
+            () = tokio::time::sleep(crate::remembered::AGE) => {}
+            _ = stop.changed() => {}
+        }
+    }
+}

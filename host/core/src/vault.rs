@@ -18,6 +18,7 @@ use crate::lifecycle::Cluster;
 use crate::mounts::Mounts;
 use crate::passwords::Passwords;
 use crate::policies::Policies;
+use crate::remembered::Remembered;
 use crate::targets::Targets;
 
 /// How long sealing waits for requests that are under way.
@@ -36,6 +37,7 @@ pub(crate) struct Vault {
     pub(crate) acls: Acls,
     pub(crate) passwords: Passwords,
     pub(crate) targets: Targets,
+    pub(crate) remembered: Remembered,
     /// Something that was kept for leases may have outlived the last of them.
     pub(crate) unreleased: AtomicBool,
     pub(crate) moved: crate::mount_life::Moved,
@@ -73,6 +75,7 @@ impl Vault {
             acls: Acls::default(),
             passwords: Passwords::new(storage.clone()),
             targets: Targets::new(storage.clone()),
+            remembered: Remembered::default(),
             // Whoever was here before may have been interrupted.
             unreleased: AtomicBool::new(true),
             moved: crate::mount_life::Moved::default(),
@@ -114,6 +117,7 @@ impl Vault {
         tokio::spawn(crate::reaper::sweep(self.clone(), self.stop.subscribe()));
         tokio::spawn(crate::keys::work(self.clone(), self.stop.subscribe()));
         tokio::spawn(crate::kept::work(self.clone(), self.stop.subscribe()));
+        tokio::spawn(crate::reaper::forget(self.clone(), self.stop.subscribe()));
     }
 
     /// Held for as long as a request runs.

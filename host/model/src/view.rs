@@ -40,6 +40,9 @@ pub struct Changes {
     pub writes: Vec<Write>,
     /// Root secrets that the call put: slot name and JSON text.
     pub slots: Vec<(String, crate::SecretText)>,
+    /// Whether the result follows from the request, the mount and `reads` alone: the same call would come to the same
+    /// result for as long as these are the same.
+    pub repeatable: bool,
 }
 
 impl Changes {

@@ -43,7 +43,8 @@ async fn main() -> Result<()> {
         fields: fields.to_owned(),
     };
     let view = Arc::new(Memory::default());
-    let written = engine.handle(call(&view, VERSION_2, None), request(Operation::Update, r#"{"data":{"k":"v"}}"#), None).await;
+    let written =
+        engine.handle(call(&view, VERSION_2, None), request(Operation::Update, r#"{"data":{"k":"v"}}"#), None).await;
     view.commit(written.map_err(|e| format!("{e:?}"))?.changes);
     let read = request(Operation::Read, "{}");
     let cores = std::thread::available_parallelism().map_or(1, usize::from).min(usize::try_from(callers)?);

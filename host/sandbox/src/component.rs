@@ -16,6 +16,8 @@ use crate::state::State;
 pub(crate) const MAX_COMPONENT: usize = 64 << 20;
 /// What an engine may export or not.
 const INVENTORY: &str = "cofferdam:engine/inventory@0.1.0-dev";
+/// What gives chance or the network.
+const OPEN: [&str; 3] = ["wasi:random/", "wasi:sockets/", "wasi:http/"];
 /// Bytes of a page of linear memory.
 const PAGE: u64 = 65_536;
 
@@ -27,6 +29,8 @@ pub(crate) struct Loaded {
     pub(crate) imports: Vec<String>,
     pub(crate) pre: InstancePre<State>,
     pub(crate) exports: Exports,
+    /// Whether it imports nothing that gives chance or the network, so that the host sees all that a call depends on.
+    pub(crate) is_plain: bool,
 }
 
 /// Where the contract's exports are in the component.
@@ -60,7 +64,8 @@ pub(crate) fn load(
     let component = pre.component().component_type();
     let mut imports: Vec<String> = component.imports(linker.engine()).map(|(name, _)| name.to_owned()).collect();
     imports.sort();
-    Ok(Loaded { digest, imports, pre, exports })
+    let is_plain = !imports.iter().any(|import| OPEN.iter().any(|open| import.starts_with(open)));
+    Ok(Loaded { digest, imports, pre, exports, is_plain })
 }
 
 /// All of loading but for the exports.

@@ -14,6 +14,7 @@
 mod bindings;
 mod cache;
 mod catalog;
+mod clocks;
 mod compiler;
 mod component;
 mod connections;

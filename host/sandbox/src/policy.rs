@@ -101,6 +101,8 @@ pub struct Limits {
     pub warm_idle_s: u64,
     /// Kept instances of one backend.
     pub warm_instances: usize,
+    /// Whether the host may give an answer again, without a call, for as long as all that the call saw is the same.
+    pub remember: bool,
 }
 
 impl Limits {

@@ -11,6 +11,7 @@ use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
+use crate::clocks::{Noted, Steady, Wall};
 use crate::imports::storage::Buffer;
 use crate::limits::Growth;
 use crate::net::gate::{Border, Gate};
@@ -29,6 +30,7 @@ pub(crate) struct State {
     http: WasiHttpCtx,
     hooks: Hooks,
     pub(crate) output: Output,
+    pub(crate) clocks: Noted,
     /// Sockets whose connect took longer than the host waits.
     pub(crate) late: HashSet<u32>,
     /// Ticks of the runtime's clock that the call may still run through.
@@ -44,6 +46,7 @@ impl State {
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.handles);
         let check = Arc::clone(&gate);
+        let clocks = Noted::default();
         // No environment, no arguments, no directories, no UDP; look-ups and TCP go through the gate.
         let wasi = WasiCtxBuilder::new()
             .stdout(output.clone())
@@ -53,6 +56,8 @@ impl State {
             .allow_tcp(true)
             .allow_udp(false)
             .allow_ip_name_lookup(false)
+            .wall_clock(Wall(clocks.clone()))
+            .monotonic_clock(Steady::new(clocks.clone()))
             .socket_addr_check(move |address, purpose| {
                 let permitted = check.permits(address, purpose);
                 Box::pin(std::future::ready(permitted))
@@ -66,6 +71,7 @@ impl State {
             hooks: Hooks::new(Arc::clone(&gate)),
             gate,
             output,
+            clocks,
             late: HashSet::new(),
             cpu_left: ticks(limits),
             active: None,
@@ -104,6 +110,8 @@ pub(crate) struct Active {
     pub(crate) slots: Vec<(String, SecretText)>,
     pub(crate) keeps: Keeps,
     pub(crate) log_left: usize,
+    /// Whether the call saw or did something besides its request, its mount and its entries.
+    pub(crate) looked_further: bool,
     /// Why an import ended the call, if one did.
     pub(crate) stop: Option<Stop>,
     /// JSON texts whose contents must not appear in messages: slots and what is carried.
@@ -142,6 +150,7 @@ impl Active {
             slots: Vec::new(),
             keeps: Keeps::Nothing,
             log_left,
+            looked_further: false,
             stop: None,
             carried,
             redactor: None,
@@ -178,6 +187,6 @@ impl Active {
     /// What the call changed.
     pub(crate) fn into_changes(self) -> Changes {
         let (reads, writes) = self.buffer.into_parts();
-        Changes { reads, writes, slots: self.slots }
+        Changes { reads, writes, slots: self.slots, repeatable: !self.looked_further }
     }
 }

@@ -205,6 +205,15 @@ impl Storage {
         open_one(self.0.physical.entry(space, key).await?, &keyring, space, |e| e.key == key)
     }
 
+    /// The version of an entry; 0: it is not there.
+    ///
+    /// # Errors
+    /// Sealed; Unavailable.
+    pub async fn version(&self, space: &str, key: &str) -> Result<Version> {
+        self.opened()?;
+        Ok(self.0.physical.entry(space, key).await?.map_or(0, |entry| entry.version))
+    }
+
     /// Entries below a prefix, sorted by key, greater than `after`.
     ///
     /// # Errors

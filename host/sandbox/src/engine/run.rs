@@ -253,8 +253,11 @@ impl<'e> Run<'e> {
 
     /// Ends a call that gave a good answer: its changes, and perhaps an instance for the next call.
     pub(super) fn finish(mut self) -> Changes {
-        let active = self.compartment.store.data_mut().active.take();
-        let changes = active.map(Active::into_changes).unwrap_or_default();
+        let state = self.compartment.store.data_mut();
+        let mut changes = state.active.take().map(Active::into_changes).unwrap_or_default();
+        // A kept instance may remember former calls.
+        let fresh = self.key.is_none() && self.engine.policy.limits.remember && self.engine.loaded.is_plain;
+        changes.repeatable &= fresh && !state.clocks.is_read();
         if changes.is_empty() {
             self.keep();
         } else {

@@ -18,7 +18,9 @@ impl Host for State {
     }
 
     async fn target(&mut self) -> wasmtime::Result<Option<TargetInfo>> {
-        let target = self.active()?.call.backend.as_ref().and_then(|b| b.target.as_ref());
+        let active = self.active()?;
+        active.looked_further = true;
+        let target = active.call.backend.as_ref().and_then(|b| b.target.as_ref());
         Ok(target.map(|t| TargetInfo {
             generation: t.generation,
             host: t.host.clone(),
@@ -33,7 +35,9 @@ impl Host for State {
     }
 
     async fn remaining_millis(&mut self) -> wasmtime::Result<u64> {
-        let left = self.active()?.deadline.saturating_duration_since(Instant::now());
+        let active = self.active()?;
+        active.looked_further = true;
+        let left = active.deadline.saturating_duration_since(Instant::now());
         Ok(u64::try_from(left.as_millis()).unwrap_or(u64::MAX))
     }
 }

@@ -78,3 +78,32 @@ async fn an_import_that_the_policy_does_not_name_is_refused_by_name() -> Done {
     assert!(said.contains("engine kv") && said.contains("does not allow the import cofferdam:engine/"), "{said}");
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_repeats_itself_unless_the_call_looked_at_more_than_its_entries() -> Done {
+    const VERSION_2: &[(&str, &str)] = &[("version", "2")];
+    let forgetful: &str = POLICY.replace("remember = true", "remember = false").leak();
+    for (policy, remembers) in [(POLICY, true), (forgetful, false)] {
+        let (_, catalog) = catalog("kv", component("engine-kv")?, policy)?;
+        let engine = catalog.engine("kv").await?.ok_or("no engine")?;
+        let view = Arc::new(Memory::default());
+        let data = |operation, path, fields| request(operation, path, "data/{path*}", fields);
+        let about = |path, fields| request(Operation::Update, path, "metadata/{path*}", fields);
+        for (asked, repeats) in [
+            (data(Operation::Update, "ever", r#"{"data":{"k":"v"}}"#), false),
+            (data(Operation::Read, "ever", "{}"), true),
+            (data(Operation::Read, "none", "{}"), true),
+            (about("brief", r#"{"delete_version_after":3600}"#), false),
+            (data(Operation::Update, "brief", r#"{"data":{"k":"v"}}"#), false),
+            // Whether it is over depends on the clock.
+            (data(Operation::Read, "brief", "{}"), false),
+        ] {
+            let label = format!("{:?} {} {}", asked.operation, asked.path, asked.fields);
+            let done = engine.handle(call(&view, VERSION_2, None), asked, None).await;
+            let done = done.map_err(|e| format!("{label}: {e:?}"))?;
+            assert_eq!(done.changes.repeatable, repeats && remembers, "{label}");
+            view.commit(done.changes);
+        }
+    }
+    Ok(())
+}

@@ -36,13 +36,21 @@ impl Engine for Kv {
         let mut data = route("data/{path*}", &[Create, Read, Update, Delete, List], "", &[]);
         data.open_fields = true;
         data.upsert = true;
+        let mut again = route("again/{path*}", &[Read], "", &[]);
+        again.open_fields = true;
         let mut unasked = route("update-only/{path*}", &[Update], "", &[]);
         unasked.open_fields = true;
         Ok(Arc::new(Description {
             name: "kv".to_owned(),
             version: "1".to_owned(),
             help: "Keys and values.".to_owned(),
-            routes: vec![data, unasked, route("count/{name}", &[Update], "", &[]), route("die", &[Read], "", &[])],
+            routes: vec![
+                data,
+                unasked,
+                again,
+                route("count/{name}", &[Update], "", &[]),
+                route("die", &[Read], "", &[]),
+            ],
             kinds: Vec::new(),
             storage_format: if second { 2 } else { 1 },
             reads_storage: vec![1],
@@ -81,6 +89,10 @@ impl Engine for Kv {
         self.0.pass("kv read").await?;
         let old: Option<Value> = old.map(|e| serde_json::from_slice(&e.value).unwrap());
         match (request.operation, request.route.as_str()) {
+            (Read, "again/{path*}") => {
+                changes.repeatable = true;
+                Ok(reply(Some(&json!({ "entry": old, "fields": request.fields })), changes))
+            }
             (Read, _) => Ok(reply(old.as_ref(), changes)),
             (Delete, _) => {
                 changes.writes.push(Write::Delete { key });
