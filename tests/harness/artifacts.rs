@@ -18,6 +18,14 @@ pub fn target_folder() -> PathBuf {
     profile.expect("a profile has a folder").to_path_buf()
 }
 
+/// What cargo calls the profile of this build.
+pub fn profile() -> String {
+    match target_folder().file_name().and_then(|name| name.to_str()).expect("a profile has a folder's name") {
+        "debug" => "dev".to_owned(),
+        name => name.to_owned(),
+    }
+}
+
 /// The server's binary: the one that COFFERDAM_BIN names, else built once by this process.
 pub fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
@@ -42,14 +50,13 @@ fn target_root() -> PathBuf {
 }
 
 fn build(target: &Path, more: &[&str]) -> PathBuf {
-    let profile = target_folder().file_name().and_then(|name| name.to_str()).expect("a profile's name").to_owned();
     // Whoever names a binary has built the whole workspace; a server alone would get dependencies with fewer features,
     // and all of them would be compiled once more.
     let packages: &[&str] =
         if std::env::var_os("COFFERDAM_BIN").is_some() { &["--workspace"] } else { &["--package", "cofferdam-server"] };
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo
-        .args(["build", "--quiet", "--bin", "cofferdam"])
+        .args(["build", "--quiet", "--bin", "cofferdam", "--profile", &profile()])
         .args(packages)
         .args(more)
         .arg("--target-dir")
@@ -57,9 +64,6 @@ fn build(target: &Path, more: &[&str]) -> PathBuf {
         // Dependencies are the same for all of them.
         .env("CARGO_BUILD_BUILD_DIR", target_root())
         .current_dir(checkout());
-    if profile == "release" {
-        cargo.arg("--release");
-    }
     // What cargo says to a test about its package is no concern of a build; build scripts that look at it would run
     // anew each time, and what depends on them would be compiled anew.
     for (name, _) in std::env::vars_os() {
@@ -70,5 +74,6 @@ fn build(target: &Path, more: &[&str]) -> PathBuf {
     }
     let status = cargo.status().expect("cargo runs");
     assert!(status.success(), "the server does not build");
-    target.join(profile).join("cofferdam")
+    let folder = target_folder();
+    target.join(folder.file_name().expect("a profile has a folder's name")).join("cofferdam")
 }

@@ -1,4 +1,4 @@
-//! The programs beside the server: what it is held against. Each is built from this checkout, in release mode.
+//! The programs beside the server: what it is held against. Each is built from this checkout, in the profile of the bench.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::SocketAddr;
@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use harness::{Server, checkout, target_folder};
+use harness::{Server, checkout, profile, target_folder};
 use tempfile::TempDir;
 
 /// Builds an example of a host's crate; answers where it is.
@@ -15,13 +15,13 @@ fn example(package: &str, name: &str) -> PathBuf {
     let folder = target_folder();
     let target = folder.parent().expect("the profile's folder is in the target folder");
     let status = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        .args(["build", "--quiet", "--release", "--package", package, "--example", name, "--target-dir"])
+        .args(["build", "--quiet", "--profile", &profile(), "--package", package, "--example", name, "--target-dir"])
         .arg(target)
         .current_dir(checkout())
         .status()
         .expect("cargo runs");
     assert!(status.success(), "{package}'s example {name} does not build");
-    target.join("release/examples").join(name)
+    folder.join("examples").join(name)
 }
 
 /// The store without a server.

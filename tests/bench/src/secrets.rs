@@ -29,7 +29,8 @@ pub(crate) fn with_secret(server: &Server) {
 fn mount(server: &Server, path: &str, forgetful: bool) {
     let api = server.api();
     let config = json!({ "force_no_cache": forgetful });
-    api.post(&format!("sys/mounts/{path}"), json!({ "type": "kv", "options": { "version": "2" }, "config": config })).ok();
+    api.post(&format!("sys/mounts/{path}"), json!({ "type": "kv", "options": { "version": "2" }, "config": config }))
+        .ok();
     let data = json!({ "data": { "username": "app", "password": "correct horse battery staple" } });
     api.post(&format!("{path}/data/bench/read"), data).ok();
 }

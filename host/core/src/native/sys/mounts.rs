@@ -23,7 +23,7 @@ const FIELDS: &[(&str, cofferdam_model::route::FieldKind, &str)] = &[
     ("plugin_version", Text, "Kept for compatibility."),
     ("default_lease_ttl", Any, "tune: how long leases live; system or 0: as the server says."),
     ("max_lease_ttl", Any, "tune: how long leases may live at most; system or 0: as the server says."),
-    ("force_no_cache", Boolean, "Kept for compatibility."),
+    ("force_no_cache", Boolean, "Every read is a call: no answer is given again from memory."),
     ("listing_visibility", Text, "tune: unauth shows the mount to everybody."),
     ("audit_non_hmac_request_keys", CommaList, "tune: what the audit log shows in the clear."),
     ("audit_non_hmac_response_keys", CommaList, "tune: what the audit log shows in the clear."),
