@@ -36,7 +36,7 @@ pub(crate) async fn authenticate(vault: &Vault, request: &Request) -> Result<Arc
     let Some(text) = request.token.as_ref().filter(|t| !t.expose().is_empty()) else {
         return Err(Error::bad_token());
     };
-    vault.tokens.lookup(text.expose()).await?.map(Arc::new).ok_or_else(Error::bad_token)
+    vault.tokens.lookup(text.expose()).await?.ok_or_else(Error::bad_token)
 }
 
 /// Takes a use before anything else, whether the request will be allowed or not; the last one ends the token. Answers

@@ -1,5 +1,7 @@
 //! Takes secrets out of what guests say, in the forms in which they usually leak.
 
+use std::sync::OnceLock;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use cofferdam_model::SecretText;
@@ -18,7 +20,10 @@ const NO_SECRETS: &[&str] = &["username", "user", "host", "port", "database"];
 /// Everything that must not be seen in one call's messages.
 #[derive(Default)]
 pub(crate) struct Redactor {
-    forms: Vec<Zeroizing<String>>,
+    texts: Vec<SecretText>,
+    json: Vec<SecretText>,
+    /// Made for the first message: most calls have none.
+    forms: OnceLock<Vec<Zeroizing<String>>>,
 }
 
 impl Redactor {
@@ -27,11 +32,23 @@ impl Redactor {
         texts: impl IntoIterator<Item = &'a SecretText>,
         json: impl IntoIterator<Item = &'a SecretText>,
     ) -> Self {
+        Self {
+            texts: texts.into_iter().cloned().collect(),
+            json: json.into_iter().cloned().collect(),
+            ..Self::default()
+        }
+    }
+
+    fn forms(&self) -> &[Zeroizing<String>] {
+        self.forms.get_or_init(|| self.all_forms())
+    }
+
+    fn all_forms(&self) -> Vec<Zeroizing<String>> {
         let mut forms = Vec::new();
-        for text in texts {
+        for text in &self.texts {
             add_forms(text.expose(), &mut forms);
         }
-        for json in json {
+        for json in &self.json {
             match serde_json::from_str(json.expose()) {
                 Ok(value) => add_value(&value, &mut forms),
                 Err(_) => add_forms(json.expose(), &mut forms),
@@ -40,13 +57,13 @@ impl Redactor {
         // Longer forms first, so that no rest of one is left behind by another.
         forms.sort_by_key(|f| std::cmp::Reverse(f.len()));
         forms.dedup();
-        Self { forms }
+        forms
     }
 
     /// The text without secrets.
     pub(crate) fn clean(&self, text: &str) -> String {
         let mut text = text.to_owned();
-        for form in &self.forms {
+        for form in self.forms() {
             if text.contains(form.as_str()) {
                 text = text.replace(form.as_str(), HIDDEN);
             }

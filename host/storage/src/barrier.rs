@@ -343,6 +343,23 @@ impl Storage {
         open_one(self.0.physical.token(digest).await?, &keyring, "", |r| r.digest == digest)
     }
 
+    /// One token as it is stored: all of it counts but the body, for which there is [`Storage::open_token`].
+    ///
+    /// # Errors
+    /// Sealed; Unavailable.
+    pub async fn sealed_token(&self, digest: &str) -> Result<Option<TokenRow>> {
+        self.opened()?;
+        self.0.physical.token(digest).await
+    }
+
+    /// What [`Storage::sealed_token`] found, opened.
+    ///
+    /// # Errors
+    /// As [`Storage::entry`].
+    pub fn open_token(&self, row: TokenRow) -> Result<TokenRow> {
+        row.open(&*self.keyring()?, "")
+    }
+
     /// One token by its accessor's digest.
     ///
     /// # Errors

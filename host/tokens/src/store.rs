@@ -7,6 +7,7 @@ use cofferdam_crypto::digest::keyed_digest;
 use cofferdam_model::{Clock, Error, Result, SecretText, Timestamp, ids};
 use cofferdam_storage::Storage;
 use cofferdam_storage::port::{Batch, Check, Op, Outcome, TokenRow};
+use quick_cache::sync::Cache;
 
 use crate::record::{NewToken, Token, TokenRecord};
 
@@ -15,9 +16,17 @@ pub const PREFIX: &str = "hvs.";
 const RANDOM_CHARACTERS: usize = 24;
 const ACCESSOR_CHARACTERS: usize = 24;
 
+type Known = (Arc<[u8]>, Arc<Token>);
+
+/// Tokens whose records are kept as they were read.
+const KNOWN: usize = 1_024;
+
 /// The token table.
 #[derive(Clone)]
 pub struct Tokens {
+    /// By digest, with the sealed body that they were read from. No two writes seal alike: a row with this body is the
+    /// same row, and not a later one under the same id.
+    known: Arc<Cache<String, Known>>,
     storage: Storage,
     clock: Arc<dyn Clock>,
     digest_key: Arc<Key>,
@@ -28,6 +37,7 @@ impl Tokens {
     /// `root` is a key of the barrier; the keys of the digests are derived from it.
     pub fn new(storage: Storage, clock: Arc<dyn Clock>, root: &Key) -> Self {
         Self {
+            known: Arc::new(Cache::new(KNOWN)),
             storage,
             clock,
             digest_key: Arc::new(root.derive("token digest")),
@@ -48,9 +58,23 @@ impl Tokens {
     ///
     /// # Errors
     /// Store trouble.
-    pub async fn lookup(&self, token: &str) -> Result<Option<Token>> {
+    pub async fn lookup(&self, token: &str) -> Result<Option<Arc<Token>>> {
         let now = self.clock.now();
-        Ok(self.find(&self.digest(token)).await?.filter(|t| is_valid(t, now)))
+        let digest = self.digest(token);
+        let Some(row) = self.storage.sealed_token(&digest).await? else { return Ok(None) };
+        let same = |(body, t): &Known| (t.version, t.live, &**body) == (row.version, row.live, row.body.as_slice());
+        let token = match self.known.get(&digest).filter(same) {
+            // Uses are taken without another body.
+            Some((_, known)) if known.uses_left == row.uses_left => known,
+            Some((_, known)) => Arc::new(Token { uses_left: row.uses_left, ..Token::clone(&known) }),
+            None => {
+                let body = Arc::from(row.body.as_slice());
+                let token = Arc::new(open(self.storage.open_token(row)?)?);
+                self.known.insert(digest, (body, Arc::clone(&token)));
+                token
+            }
+        };
+        Ok(Some(token).filter(|t| is_valid(t, now)))
     }
 
     /// The row of this digest, whatever its state.

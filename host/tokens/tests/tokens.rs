@@ -106,3 +106,22 @@ async fn a_token_whose_record_does_not_read_can_be_ended_and_hides_nobody() {
     world.tokens.condemn(&good.digest).await.unwrap();
     assert_eq!(world.due().await.len(), 2);
 }
+
+#[tokio::test]
+async fn what_is_known_of_a_token_is_what_its_row_says() {
+    let world = World::new().await;
+    let record =
+        |name: &str, num_uses| TokenRecord { display_name: name.to_owned(), num_uses, ..TokenRecord::default() };
+    let make = async |record| world.tokens.create(NewToken { id: Some("t".to_owned()), record }).await.unwrap().1;
+    let seen = async || world.tokens.lookup("t").await.unwrap().map(|t| (t.record.display_name.clone(), t.uses_left));
+    let first = make(record("first", 2)).await;
+    assert_eq!(seen().await, Some(("first".to_owned(), Some(2))));
+    assert!(world.tokens.use_one(&first.digest).await.unwrap());
+    assert_eq!(seen().await, Some(("first".to_owned(), Some(1))), "uses are counted in the row");
+    let ops = vec![Tokens::removal(&first.digest)];
+    assert_eq!(world.storage.apply(Batch { checks: Vec::new(), ops }).await.unwrap(), Outcome::Applied);
+    assert_eq!(seen().await, None);
+    // The same id, the same version, another token.
+    assert_eq!(make(record("second", 2)).await.version, first.version);
+    assert_eq!(seen().await, Some(("second".to_owned(), Some(2))));
+}

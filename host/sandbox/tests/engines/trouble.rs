@@ -14,8 +14,7 @@ use super::memory::{Memory, call};
 use super::support::{Outcome as Done, catalog, component};
 
 /// One call at a time, and one more that revokes.
-const POLICY: &str =
-    concat!(include_str!("../../../../policies/kv.toml"), "\n[limits]\npermits = 1\nrevoke_permits = 1\n");
+const POLICY: &str = concat!(include_str!("../../../../policies/kv.toml"), "permits = 1\nrevoke_permits = 1\n");
 
 /// A store that never answers, or only with an error.
 struct Broken(Option<Error>);

@@ -264,6 +264,7 @@ async fn a_view_sees_its_space_and_its_changes_are_checked() {
         ],
         writes: vec![Write::Put { key: "a/2".into(), value: b"y".to_vec() }, Write::Delete { key: "a/1".into() }],
         slots: vec![],
+        ..Changes::default()
     };
     let mut batch = Batch::new();
     batch.extend_changes("s", &changes);

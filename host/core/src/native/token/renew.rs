@@ -23,7 +23,7 @@ pub(super) fn given(ctx: Ctx<'_>) -> BoxFuture<'_, Result<Response>> {
             return Err(Error::invalid("missing token"));
         }
         let token = ctx.vault.tokens.lookup(id).await?.ok_or_else(|| Error::invalid("token not found"))?;
-        renew(&ctx, token, SecretText::new(id)).await
+        renew(&ctx, Token::clone(&token), SecretText::new(id)).await
     })
 }
 

@@ -52,7 +52,7 @@ pub(super) fn orphan(ctx: Ctx<'_>) -> BoxFuture<'_, Result<Response>> {
             return Err(Error::invalid("missing token"));
         }
         let token = ctx.vault.tokens.lookup(id).await?.ok_or_else(|| Error::invalid("token to revoke not found"))?;
-        reaper::revoke_orphan(ctx.vault, token.digest).await?;
+        reaper::revoke_orphan(ctx.vault, token.digest.clone()).await?;
         Ok(Response::empty())
     })
 }
