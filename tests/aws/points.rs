@@ -158,8 +158,9 @@ fn a_key_that_is_made_while_its_role_goes_goes_too() {
         }
         let _ = begun.join().unwrap();
         scene.has(&name, &[own.as_str()], &when);
-        // Another role of that name is another role.
-        scene.mount.api.post(&format!("{}/{path}", scene.mount.path), role(&name)).ok();
+        // Another role of that name is another role, as soon as nothing is left of the first one.
+        let again = || scene.mount.api.post(&format!("{}/{path}", scene.mount.path), role(&name));
+        wait_until("another role", || again().is_ok().then_some(()));
         let made = wait_until("its key", || credential(&scene.mount, &name));
         scene.has(&name, &[own.as_str(), id(&made)], &when);
         // What clients were given stays.
