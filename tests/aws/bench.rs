@@ -24,33 +24,39 @@ fn users_in_a_second() {
         let mount = AwsMount::new(&server().api(), &format!("bench-{}", &name[..4]), &url);
         mount.role("app", json!({ "credential_type": "iam_user", "policy_document": POLICY }));
         // Each once before, so that nobody pays for what is done once.
-        through_the_server(&mount, THREADS);
+        by_all(THREADS, || drop(mount.credential("app")));
         raw(&url, THREADS);
-        let (ours, theirs) = (through_the_server(&mount, USERS), raw(&url, USERS));
+        by_all(THREADS, || drop(mount.api.child(&["default"], json!({}))));
+        let (ours, theirs) = (by_all(USERS, || drop(mount.credential("app"))), raw(&url, USERS));
+        let rows = by_all(USERS, || drop(mount.api.child(&["default"], json!({}))));
         let rate = |seconds: f64| f64::from(u16::try_from(USERS).unwrap()) / seconds;
         let each = |seconds: f64| 1_000.0 * seconds / f64::from(u16::try_from(USERS / THREADS).unwrap());
+        println!("{name}, {THREADS} clients at once, both over connections that are kept:");
+        println!("  {:7.2} ms for a user by the SDK alone, natively ({:.1} users/s)", each(theirs), rate(theirs));
+        println!("  {:7.2} ms for a user through the server ({:.1} users/s)", each(ours), rate(ours));
+        println!("  {:7.2} ms for a token: HTTP, a policy and one commit, without a compartment", each(rows));
         println!(
-            "{name}: {:.1} users/s through the server, {:.1} by the SDK alone: ratio {:.2}; {:.2} ms more for each",
-            rate(ours),
-            rate(theirs),
+            "  ratio {:.2}; {:.2} ms more for each: {:.2} ms are a request and the ledger's two commits (two tokens), the \
+             rest is the compartment's: two calls, its SDK and the gate",
             theirs / ours,
             each(ours) - each(theirs),
+            2.0 * each(rows),
         );
     }
 }
 
-/// Seconds for so many users, by several clients at once.
-fn through_the_server(mount: &AwsMount, users: usize) -> f64 {
+/// Seconds for so many of something, by several clients at once.
+fn by_all(count: usize, one: impl Fn() + Sync) -> f64 {
     let begun = Instant::now();
     thread::scope(|scope| {
         for _ in 0..THREADS {
-            scope.spawn(|| (0..users / THREADS).for_each(|_| drop(mount.credential("app"))));
+            scope.spawn(|| (0..count / THREADS).for_each(|_| one()));
         }
     });
     begun.elapsed().as_secs_f64()
 }
 
-/// The same by `engines-wasm/aws/examples/raw.rs`, compiled as well as can be.
+/// Seconds for so many users by `engines-wasm/aws/examples/raw.rs`, compiled as well as can be.
 fn raw(url: &str, users: usize) -> f64 {
     let said = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
         .args(["run", "--quiet", "--release", "--package", "engine-aws", "--example", "raw", "--", url])

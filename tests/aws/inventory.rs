@@ -17,7 +17,7 @@ fn mount(path: &str, endpoint: &str, moto: &Moto) -> (AwsMount, Credential, Stri
 }
 
 /// A user in the cloud with this stamp, made by nobody's lease.
-fn stray(moto: &Moto, name: &str, stamp: &str) {
+pub(crate) fn stray(moto: &Moto, name: &str, stamp: &str) {
     let tags = json!([{ "Key": "team", "Value": "blue" }, { "Key": "cofferdam", "Value": stamp }]);
     moto.ask("iam", "create_user", json!({ "UserName": name, "Path": "/strays/", "Tags": tags })).unwrap();
     moto.ask("iam", "create_access_key", json!({ "UserName": name })).unwrap();
@@ -34,11 +34,11 @@ fn listed(mount: &AwsMount, query: &str) -> Vec<(String, String)> {
     all
 }
 
-fn state(mount: &AwsMount, object: &str) -> Option<String> {
+pub(crate) fn state(mount: &AwsMount, object: &str) -> Option<String> {
     listed(mount, "").into_iter().find(|(name, _)| name == object).map(|(_, state)| state)
 }
 
-fn exists(moto: &Moto, user: &str) -> bool {
+pub(crate) fn exists(moto: &Moto, user: &str) -> bool {
     moto.ask("iam", "get_user", json!({ "UserName": user })).is_ok()
 }
 

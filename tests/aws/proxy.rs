@@ -2,7 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 
 /// What happens to a request.
@@ -18,6 +18,10 @@ pub(crate) enum Fault {
     Hang,
     /// The cloud does it, and nobody answers, until the client goes.
     HangAfter,
+    /// The cloud does it, and its answer waits until the test says `go_on`.
+    HoldAfter,
+    /// The connection is cut, and the cloud sees the request when the test says `go_on`.
+    Late,
 }
 
 #[derive(Default)]
@@ -25,11 +29,28 @@ struct State {
     /// Operation, what happens to it, and how often.
     script: Vec<(String, Fault, usize)>,
     seen: Vec<String>,
+    /// How often the test said `go_on`.
+    gone_on: usize,
+}
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    told: Condvar,
+}
+
+impl Shared {
+    /// Until the test says `go_on` once more.
+    fn wait(&self) -> Option<()> {
+        let state = self.state.lock().ok()?;
+        let then = state.gone_on;
+        self.told.wait_while(state, |state| state.gone_on == then).ok().map(drop)
+    }
 }
 
 /// The proxy.
 pub(crate) struct Proxy {
-    state: Arc<Mutex<State>>,
+    shared: Arc<Shared>,
     port: u16,
 }
 
@@ -38,8 +59,8 @@ impl Proxy {
     pub(crate) fn start(cloud: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = listener.local_addr().expect("an address").port();
-        let state = Arc::new(Mutex::new(State::default()));
-        let shared = Arc::clone(&state);
+        let all = Arc::new(Shared::default());
+        let shared = Arc::clone(&all);
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let shared = Arc::clone(&shared);
@@ -47,7 +68,7 @@ impl Proxy {
                 thread::spawn(move || serve(stream, cloud, &shared));
             }
         });
-        Self { state, port }
+        Self { shared: all, port }
     }
 
     pub(crate) fn url(&self) -> String {
@@ -56,27 +77,33 @@ impl Proxy {
 
     /// What happens to the next `times` requests of an operation.
     pub(crate) fn on(&self, operation: &str, fault: Fault, times: usize) {
-        self.state.lock().expect("the state").script.push((operation.to_owned(), fault, times));
+        self.shared.state.lock().expect("the state").script.push((operation.to_owned(), fault, times));
     }
 
     /// Everything goes through again.
     pub(crate) fn heal(&self) {
-        self.state.lock().expect("the state").script.clear();
+        self.shared.state.lock().expect("the state").script.clear();
+    }
+
+    /// Whatever waits for it goes on.
+    pub(crate) fn go_on(&self) {
+        self.shared.state.lock().expect("the state").gone_on += 1;
+        self.shared.told.notify_all();
     }
 
     /// How often an operation was asked for since the last question.
     pub(crate) fn count(&self, operation: &str) -> usize {
-        let mut state = self.state.lock().expect("the state");
+        let mut state = self.shared.state.lock().expect("the state");
         let count = state.seen.iter().filter(|seen| *seen == operation).count();
         state.seen.retain(|seen| seen != operation);
         count
     }
 }
 
-fn serve(mut client: TcpStream, cloud: u16, state: &Mutex<State>) -> Option<()> {
+fn serve(mut client: TcpStream, cloud: u16, shared: &Shared) -> Option<()> {
     let request = read_request(&mut client)?;
     let fault = {
-        let mut state = state.lock().ok()?;
+        let mut state = shared.state.lock().ok()?;
         let text = String::from_utf8_lossy(&request).into_owned();
         let operation = text.split("Action=").nth(1)?.split('&').next()?.to_owned();
         let due = state.script.iter_mut().find(|(name, _, times)| *name == operation && *times > 0);
@@ -102,7 +129,11 @@ fn serve(mut client: TcpStream, cloud: u16, state: &Mutex<State>) -> Option<()> 
             client.write_all(format!("{head}connection: close\r\n\r\n{body}").as_bytes()).ok()?;
             return Some(());
         }
-        Some(Fault::CutAfter | Fault::HangAfter) | None => {}
+        Some(Fault::Late) => {
+            client.shutdown(std::net::Shutdown::Both).ok()?;
+            shared.wait()?;
+        }
+        Some(Fault::CutAfter | Fault::HangAfter | Fault::HoldAfter) | None => {}
     }
     let mut upstream = TcpStream::connect(("127.0.0.1", cloud)).ok()?;
     upstream.write_all(&closing(&request)).ok()?;
@@ -113,7 +144,11 @@ fn serve(mut client: TcpStream, cloud: u16, state: &Mutex<State>) -> Option<()> 
             let _ = client.read(&mut [0]);
             Some(())
         }
-        // Some of it arrives.
+        Some(Fault::HoldAfter) => {
+            shared.wait()?;
+            client.write_all(&answer).ok()
+        }
+        // Some of it arrives, where there is somebody left.
         Some(_) => client.write_all(answer.get(..20)?).ok(),
         None => client.write_all(&answer).ok(),
     }

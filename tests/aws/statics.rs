@@ -9,30 +9,30 @@ use serde_json::{Value, json};
 use crate::common::{AwsMount, server};
 use crate::proxy::{Fault, Proxy};
 
-/// The shortest period is a minute; the rest is for a busy machine.
-const ROTATED: Duration = Duration::from_secs(150);
+/// A rotation that failed is tried again after ten seconds; the rest is for a busy machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(150);
 
 /// A user with one key of its own, and the key's id.
-fn user(moto: &Moto, name: &str) -> String {
+pub(crate) fn user(moto: &Moto, name: &str) -> String {
     moto.ask("iam", "create_user", json!({ "UserName": name })).unwrap();
     let made = moto.ask("iam", "create_access_key", json!({ "UserName": name })).unwrap();
     made["AccessKey"]["AccessKeyId"].as_str().unwrap().to_owned()
 }
 
-fn keys(moto: &Moto, user: &str) -> Vec<String> {
+pub(crate) fn keys(moto: &Moto, user: &str) -> Vec<String> {
     let listed = moto.ask("iam", "list_access_keys", json!({ "UserName": user })).unwrap();
     let keys = listed["AccessKeyMetadata"].as_array().unwrap();
     keys.iter().map(|key| key["AccessKeyId"].as_str().unwrap().to_owned()).collect()
 }
 
 /// What clients get.
-fn credential(mount: &AwsMount, role: &str) -> Option<Value> {
+pub(crate) fn credential(mount: &AwsMount, role: &str) -> Option<Value> {
     let reply = mount.api.get(&format!("{}/static-creds/{role}", mount.path));
     reply.is_ok().then(|| reply.body["data"].clone())
 }
 
 #[track_caller]
-fn works(moto: &Moto, credential: &Value, user: &str) {
+pub(crate) fn works(moto: &Moto, credential: &Value, user: &str) {
     let keys = json!({
         "aws_access_key_id": credential["access_key"], "aws_secret_access_key": credential["secret_key"],
     });
@@ -42,8 +42,9 @@ fn works(moto: &Moto, credential: &Value, user: &str) {
 
 #[test]
 fn a_users_key_is_made_at_once_and_changed_by_the_clock() {
-    let moto = Moto::shared();
-    let mount = AwsMount::new(&server().api(), "aws-static", &moto.url());
+    // Its clock is ours: the shortest period is a minute.
+    let (server, moto) = (Server::armed_for_aws(), Moto::shared());
+    let mount = AwsMount::new(&server.api(), "aws-static", &moto.url());
     let own = user(moto, "batch");
     let write = |fields: Value| mount.api.post("aws-static/static-roles/batch", fields);
     write(json!({ "username": "nobody", "rotation_period": "1h" })).refused(400, "AWS knows no user");
@@ -68,12 +69,15 @@ fn a_users_key_is_made_at_once_and_changed_by_the_clock() {
     assert_eq!((&shown["username"], &shown["rotation_period"]), (&json!("batch"), &json!(60)));
     assert_eq!(mount.api.list("aws-static/static-roles").ok()["data"]["keys"], json!(["batch"]));
 
-    let second = wait_at_most(ROTATED, "the key to be changed", || {
+    server.points().pass(60);
+    // Written as it is: whoever rotates looks.
+    write(json!({ "rotation_period": "1m" })).ok();
+    let second = wait_at_most(PATIENCE, "the key to be changed", || {
         credential(&mount, "batch").filter(|now| now["access_key"] != first["access_key"])
     });
     works(moto, &second, "batch");
     let only = [second["access_key"].as_str().unwrap()];
-    wait_at_most(ROTATED, "the old key to go", || (keys(moto, "batch") == only).then_some(()));
+    wait_at_most(PATIENCE, "the old key to go", || (keys(moto, "batch") == only).then_some(()));
 
     mount.api.delete("aws-static/static-roles/batch").ok();
     mount.api.get("aws-static/static-creds/batch").refused(400, "unknown role");
@@ -92,7 +96,7 @@ fn a_lost_answer_leaves_no_key_that_nobody_knows() {
     mount.api.get("aws-static-lost/static-creds/night").refused(500, "is not made yet");
     let lost: Vec<_> = keys(moto, "night").into_iter().filter(|id| *id != own).collect();
     assert_eq!(lost.len(), 1, "the answer was lost, the key was made");
-    let made = wait_at_most(ROTATED, "the rotation to be tried again", || credential(&mount, "night"));
+    let made = wait_at_most(PATIENCE, "the rotation to be tried again", || credential(&mount, "night"));
     works(moto, &made, "night");
     let mut there = keys(moto, "night");
     there.sort();
@@ -116,7 +120,7 @@ fn a_rotation_survives_a_kill_while_the_key_is_made() {
         wait_until("the key to be asked for", || (proxy.count("CreateAccessKey") == 1).then_some(()));
         server.crash_and_recover();
         let _ = asked.join().unwrap();
-        let made = wait_at_most(ROTATED, "the rotation to be resumed", || credential(&mount, name));
+        let made = wait_at_most(PATIENCE, "the rotation to be resumed", || credential(&mount, name));
         works(moto, &made, name);
         let (mut there, mut expected) = (keys(moto, name), [own, made["access_key"].as_str().unwrap().to_owned()]);
         there.sort();

@@ -72,6 +72,12 @@ impl Server {
         FIRST.get_or_init(|| Seed::new(true, USUAL)).server()
     }
 
+    /// As [`Server::stored_for_aws`], in a build with failpoints.
+    pub fn armed_for_aws() -> Self {
+        static FIRST: OnceLock<Seed> = OnceLock::new();
+        FIRST.get_or_init(|| Seed::new(true, &["aws"])).server()
+    }
+
     fn configured(armed: bool, seed: Option<&Seed>) -> Self {
         let folder = new_folder();
         let address = format!("127.0.0.1:{}", free_port());

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use end::{Ended, Ours, end_user};
 pub(crate) use error::Error;
-pub(crate) use keys::{accepted, create_key, delete_key, delete_own_key, keys_by_age, keys_of};
+pub(crate) use keys::{accepted, create_key, delete_key, delete_own_key, keys_of};
 pub(crate) use session::{Session, Way, open};
 pub(crate) use stock::{Stamped, page_of_stamped, stamped, user_id};
 pub(crate) use transport::run;

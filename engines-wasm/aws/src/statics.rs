@@ -150,7 +150,7 @@ pub(crate) fn apply(ctx: &Context, current: &str, candidate: &str) -> Result<Opt
     };
     let in_use = current.and_then(|current| current.keys).map(|keys| keys.access_key);
     let made = client::run(async {
-        let there = client::keys_by_age(&client, &candidate.username).await?;
+        let there = client::keys_of(&client, user).await?;
         // Made since, and its answer was lost: nobody knows it.
         let (known, strays): (Vec<_>, Vec<_>) = there.into_iter().partition(|id| before.contains(id));
         let spare = known.iter().find(|id| in_use.as_ref() != Some(*id));
@@ -173,12 +173,36 @@ pub(crate) fn prove(ctx: &Context, secret: &str) -> Result<(), Failure> {
 
 /// Deletes the key that clients had. One that was there before the first rotation is somebody else's, and stays.
 pub(crate) fn retire(ctx: &Context, old: &str, new: &str) -> Result<Option<String>, Failure> {
-    let (old, new): (Option<Secret>, Secret) = (from_json(old)?, from_json(new)?);
-    let (old, new_key) = (old.and_then(|old| old.keys), new.keys);
-    if let (Some(old), Some(new_key)) = (old, new_key)
-        && old.access_key != new_key.access_key
-    {
-        client::run(client::delete_key(&client(ctx)?, Some(&new.username), &old.access_key))?;
+    let (old, new): (Option<Secret>, Option<Secret>) = (from_json(old)?, from_json(new)?);
+    match (old, new) {
+        (Some(candidate), None) => give_up(ctx, candidate)?,
+        (Some(Secret { keys: Some(old), .. }), Some(Secret { username, keys: Some(new), .. }))
+            if old.access_key != new.access_key =>
+        {
+            client::run(client::delete_key(&client(ctx)?, Some(&username), &old.access_key))?;
+        }
+        _ => {}
     }
     Ok(None)
+}
+
+/// Deletes what was made for a role that is gone by now: every key that was not there before, be its answer lost or not.
+fn give_up(ctx: &Context, candidate: Secret) -> Result<(), Failure> {
+    // Nothing is made before it is known what was there.
+    let Some(before) = candidate.before else { return Ok(()) };
+    let (client, user) = (client(ctx)?, Some(candidate.username.as_str()));
+    client::run(async {
+        let there = match client::keys_of(&client, user).await {
+            // The user is gone, and its keys with it.
+            Err(error) if error.is_missing() => return Ok(()),
+            listed => listed?,
+        };
+        // A listing may lack what was made a moment ago.
+        let made = candidate.keys.map(|keys| keys.access_key).filter(|id| !there.contains(id));
+        for id in there.iter().filter(|id| !before.contains(*id)).chain(&made) {
+            client::delete_key(&client, user, id).await?;
+        }
+        Ok::<_, client::Error>(())
+    })?;
+    Ok(())
 }

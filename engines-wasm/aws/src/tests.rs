@@ -10,6 +10,7 @@ mod clock;
 mod cloud;
 mod leases;
 mod rotation;
+mod statics;
 
 fn write(host: &FakeHost, path: &str, fields: &Value) -> Result<Outcome, Failure> {
     host.call::<Aws>(Operation::Update, path, &fields.to_string())

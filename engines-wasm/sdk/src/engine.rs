@@ -114,6 +114,7 @@ pub trait Issuer: Engine {
     }
 
     /// Root rotation: ends what the old secret may still do. Repeatable. The answer is for the client, a JSON object.
+    /// Where `new` is `null`, `old` is the candidate of a credential that is kept no longer: all that came of it ends.
     ///
     /// # Errors
     /// Whatever keeps the old secret alive.

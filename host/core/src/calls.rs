@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use cofferdam_crypto::digest::keyed_digest;
 use cofferdam_model::engine::{BackendAccess, Call, CallError, Caller, Engine, Kept, Lane, Services};
 use cofferdam_model::view::Changes;
-use cofferdam_model::{Error, Result, SecretText};
+use cofferdam_model::{Clock, Error, Result, SecretText};
 use cofferdam_storage::Storage;
 use cofferdam_storage::port::{Batch, Conflict, Outcome};
 use cofferdam_tokens::Token;
@@ -28,6 +28,7 @@ pub(crate) const MIGRATE_DEADLINE: Duration = Duration::from_secs(60);
 struct HostServices {
     passwords: Passwords,
     storage: Storage,
+    clock: Arc<dyn Clock>,
     /// The mount's uuid.
     mount: String,
 }
@@ -39,7 +40,7 @@ impl Services for HostServices {
     }
 
     async fn kept(&self, backend: &str, slot: &str) -> Result<Option<Kept>> {
-        crate::kept::shown(&self.storage, &self.mount, backend, slot).await
+        crate::kept::shown(&self.storage, &*self.clock, &self.mount, backend, slot).await
     }
 }
 
@@ -85,6 +86,7 @@ impl Vault {
             services: Arc::new(HostServices {
                 passwords: self.passwords.clone(),
                 storage: self.storage.clone(),
+                clock: self.clock.clone(),
                 mount: mount.uuid.clone(),
             }),
             backend,

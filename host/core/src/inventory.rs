@@ -4,6 +4,8 @@
 //! else's users are none of our business. Nothing here ends anything; what an operator wants ended gets a lease that
 //! has ended, and the ledger does the rest.
 
+mod listings;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +23,8 @@ use crate::mounts::MountEntry;
 use crate::spaces;
 use crate::targets::identity;
 use crate::vault::Vault;
+
+pub(crate) use listings::Listings;
 
 /// What one page of an engine may take.
 const PAGE: Duration = Duration::from_secs(60);
@@ -77,8 +81,17 @@ pub(crate) struct Ignored {
 
 /// What was found, and what could not be looked at.
 pub(crate) struct Inventory {
+    /// Sorted by backend, then by stamp.
     pub(crate) items: Vec<Item>,
     pub(crate) warnings: Vec<String>,
+}
+
+impl Inventory {
+    /// For reading only: without what opens the backends.
+    pub(crate) fn to_be_read(mut self) -> Self {
+        self.items.iter_mut().for_each(|item| item.found = None);
+        self
+    }
 }
 
 /// A backend at one address.

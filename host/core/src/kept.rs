@@ -1,12 +1,13 @@
 //! Credentials of accounts that exist already, kept in rotation: a row for each says how often, and since when. The
-//! rotation itself is `rotate.rs`; a crash loses neither the row nor the candidate.
+//! rotation itself is `rotate.rs`; a crash loses neither the row nor the candidate. All times are `Clock::proven`'s: a
+//! clock that leaps ahead must not rotate everything at once.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use cofferdam_model::engine::{self, Keeping};
 use cofferdam_model::view::{Changes, Version};
-use cofferdam_model::{Error, Response, Result, SecretText, Timestamp};
+use cofferdam_model::{Clock, Error, Response, Result, SecretText, Timestamp, ids};
 use cofferdam_storage::port::{Batch, Check, Op};
 use futures::StreamExt;
 use serde::{Deserialize, Serialize};
@@ -30,6 +31,9 @@ const PAGE: usize = 1_000;
 /// A row. The store seals it.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Kept {
+    /// A rotation that was begun for another row of this slot is not this one's.
+    #[serde(default)]
+    pub(crate) id: String,
     pub(crate) mount: String,
     pub(crate) slot: String,
     pub(crate) backend: String,
@@ -75,21 +79,23 @@ async fn find(storage: &cofferdam_storage::Storage, mount: &str, slot: &str) -> 
     Ok(Some((kept, entry.version)))
 }
 
-/// What an engine may know of it.
+/// What an engine may know of it. Engines see the clock's time: when the next rotation is due is told in it.
 pub(crate) async fn shown(
     storage: &cofferdam_storage::Storage,
+    clock: &dyn Clock,
     mount: &str,
     backend: &str,
     slot: &str,
 ) -> Result<Option<engine::Kept>> {
     let found = find(storage, mount, slot).await?.map(|(kept, _)| kept).filter(|kept| kept.backend == backend);
+    let ahead = clock.now().0.saturating_sub(clock.proven().0);
     let unix = |at: Timestamp| u64::try_from(at.seconds()).unwrap_or(0);
     Ok(found.and_then(|kept| {
         let (secret, rotated_at) = (kept.secret?, kept.rotated_at?);
         Some(engine::Kept {
             secret: SecretText::new(secret),
             rotated_at: unix(rotated_at),
-            next_at: unix(kept.next_at),
+            next_at: unix(Timestamp(kept.next_at.0.saturating_add(ahead))),
         })
     }))
 }
@@ -124,9 +130,10 @@ pub(crate) async fn keep(
     }
     let found = read(vault, &mount.uuid, &keeping.slot).await?;
     let version = found.as_ref().map_or(0, |(_, version)| *version);
-    let now = vault.clock.now();
+    let now = vault.clock.proven();
     let mut kept = found.map_or_else(
         || Kept {
+            id: ids::base62(20),
             mount: mount.uuid.clone(),
             slot: keeping.slot.clone(),
             backend: backend.clone(),
@@ -151,13 +158,28 @@ pub(crate) async fn keep(
     if !vault.commit(mount, changes, access, batch).await? {
         return Ok(None);
     }
-    if keeping.every.is_some() && kept.rotated_at.is_none() {
+    let data = keeping.data.map(serde_json::value::RawValue::from_string).transpose();
+    let data = data.map_err(|e| broken(mount, &format!("answered with broken JSON: {e}")))?;
+    let response = Response { data, ..Response::default() };
+    if keeping.every.is_none() {
+        return Ok(Some(released(vault, mount, &kept, response).await));
+    }
+    if kept.rotated_at.is_none() {
         rotate_now(vault, mount, &kept).await?;
     }
     vault.keep.notify_one();
-    let data = keeping.data.map(serde_json::value::RawValue::from_string).transpose();
-    let data = data.map_err(|e| broken(mount, &format!("answered with broken JSON: {e}")))?;
-    Ok(Some(Response { data, ..Response::default() }))
+    Ok(Some(response))
+}
+
+/// It is kept no longer. What a rotation made that was not finished ends, now or by and by.
+async fn released(vault: &Arc<Vault>, mount: &MountEntry, kept: &Kept, response: Response) -> Response {
+    match rotate::settle(vault, &kept.mount, &kept.slot).await {
+        Ok(()) => response,
+        Err(e) => {
+            tracing::warn!(mount = mount.path, slot = kept.slot, error = %e, "an unfinished rotation is ended later");
+            response.warn("its rotation was under way: what that made is ended as soon as possible")
+        }
+    }
 }
 
 /// Rotates now; where that fails, says when it is tried again.
@@ -165,7 +187,7 @@ async fn rotate_now(vault: &Arc<Vault>, mount: &MountEntry, kept: &Kept) -> Resu
     let Err(failure) = rotate::rotate_kept(vault, mount, &kept.backend, &kept.slot).await else { return Ok(()) };
     if let Some((mut now, version)) = read(vault, &kept.mount, &kept.slot).await? {
         let doubled = RETRY.saturating_mul(1 << now.attempts.min(8));
-        now.next_at = vault.clock.now().plus_seconds(doubled.min(RETRY_MAX));
+        now.next_at = vault.clock.proven().plus_seconds(doubled.min(RETRY_MAX));
         now.attempts = now.attempts.saturating_add(1);
         let batch = Batch { checks: vec![unchanged(&now, version)], ops: vec![now.put()?] };
         // A conflict: somebody was faster, and knows more.
@@ -193,7 +215,7 @@ pub(crate) async fn work(vault: Arc<Vault>, mut stop: watch::Receiver<bool>) {
 /// Answers how long there will be nothing to do.
 async fn round(vault: &Arc<Vault>) -> Result<Duration> {
     let (mut after, mut due, mut next) = (None::<String>, Vec::new(), None::<Timestamp>);
-    let now = vault.clock.now();
+    let now = vault.clock.proven();
     loop {
         let page = vault.storage.entries(spaces::KEPT, "", after.as_deref(), PAGE).await?;
         let Some(last) = page.last() else { break };
@@ -218,7 +240,7 @@ async fn round(vault: &Arc<Vault>) -> Result<Duration> {
             }
         })
         .await;
-    let until = |at: Timestamp| u64::try_from(at.0.saturating_sub(vault.clock.now().0)).unwrap_or(0);
+    let until = |at: Timestamp| u64::try_from(at.0.saturating_sub(vault.clock.proven().0)).unwrap_or(0);
     let nap = next.map_or(NAP, |at| Duration::from_nanos(until(at)).min(NAP));
     // What was due has got another time.
     Ok(if busy { nap.min(Duration::from_secs(1)) } else { nap })

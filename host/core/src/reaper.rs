@@ -115,6 +115,7 @@ pub(crate) async fn sweep(vault: Arc<Vault>, mut stop: watch::Receiver<bool>) {
                 tracing::warn!(mount = mount.path, error = %e, "a mount is still draining");
             }
         }
+        vault.listings.sweep(vault.clock.proven());
         if let Err(e) = vault.release_targets().await {
             tracing::error!(error = %e, "old targets cannot be looked for");
         }

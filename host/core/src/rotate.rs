@@ -1,5 +1,6 @@
 //! Rotation of root secrets: propose, commit the candidate, apply, prove, promote, retire. A crash resumes with the
-//! same candidate, and no secret is forgotten before another one is proven.
+//! same candidate, and no secret is forgotten before another one is proven. A candidate that nobody wants any more is
+//! given up: what came of it ends before its row does.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,6 +14,7 @@ use cofferdam_storage::port::{Batch, Check, Op, Outcome};
 use serde::{Deserialize, Serialize};
 
 use crate::calls::told;
+use crate::kept::Kept;
 use crate::mounts::MountEntry;
 use crate::spaces;
 use crate::targets::Targets;
@@ -26,6 +28,9 @@ struct Candidate {
     /// Of a credential that is kept in rotation: the backend that it is on. None: it is the backend's root secret.
     #[serde(default)]
     kept_on: Option<String>,
+    /// The row of that credential for which this was begun.
+    #[serde(default)]
+    kept_id: String,
     /// Whose root secret it is. The secret belongs to the address, whatever becomes of the configuration.
     target: Option<Target>,
     candidate: String,
@@ -73,6 +78,8 @@ impl Drop for Claim<'_> {
 
 /// How often the engine may learn a new candidate in one go.
 const ROUNDS: u32 = 4;
+/// Rotations read in one go.
+const PAGE: usize = 1_000;
 /// How long one step may take: some backends take their time until they know a new secret.
 const STEP: Duration = Duration::from_secs(30);
 
@@ -97,14 +104,40 @@ async fn rotate_in(
     let address = access.target.as_ref().map_or_else(|| "-".to_owned(), |t| format!("{}:{}", t.host, t.port));
     let key = format!("{}/{slot}/{address}", mount.uuid);
     let _claim = vault.rotating.claim(&key).ok_or_else(|| under_way(slot))?;
-    match begun(vault, &key).await? {
-        Some(begun) => finish(vault, mount, begun, false).await,
-        None => {
-            propose(vault, mount, slot, kept_on, &key, access).await?;
-            let begun = begun(vault, &key).await?.ok_or_else(|| under_way(slot))?;
-            finish(vault, mount, begun, true).await
+    if let Some(begun) = begun(vault, &key).await? {
+        if !is_given_up(vault, &begun.candidate).await? {
+            return finish(vault, mount, begun, false).await;
+        }
+        // Left behind by another credential of this name.
+        finish(vault, mount, begun, false).await?;
+    }
+    propose(vault, mount, slot, kept_on, &key, access).await?;
+    let begun = begun(vault, &key).await?.ok_or_else(|| under_way(slot))?;
+    finish(vault, mount, begun, true).await
+}
+
+/// Ends what is left of the rotations of a credential that is kept no longer. An error: they are under way.
+pub(crate) async fn settle(vault: &Arc<Vault>, mount: &str, slot: &str) -> Result<()> {
+    let prefix = format!("{mount}/{slot}/");
+    for entry in vault.storage.entries(spaces::ROTATIONS, &prefix, None, PAGE).await? {
+        if read(&entry.key, &entry.value)?.slot != slot {
+            continue;
+        }
+        resume_one(vault, &entry.key).await?;
+        if begun(vault, &entry.key).await?.is_some() {
+            return Err(under_way(slot));
         }
     }
+    Ok(())
+}
+
+/// Whether the credential that was to be rotated is kept no longer.
+async fn is_given_up(vault: &Vault, candidate: &Candidate) -> Result<bool> {
+    if candidate.kept_on.is_none() {
+        return Ok(false);
+    }
+    let kept = crate::kept::read(vault, &candidate.mount, &candidate.slot).await?;
+    Ok(kept.is_none_or(|(kept, _)| kept.id != candidate.kept_id))
 }
 
 fn under_way(slot: &str) -> Error {
@@ -124,9 +157,12 @@ async fn propose(
     key: &str,
     access: BackendAccess,
 ) -> Result<()> {
-    let current = match kept_on {
-        None => current(&access, slot)?,
-        Some(_) => kept_secret(vault, &mount.uuid, slot).await?.ok_or_else(|| released(slot))?,
+    let (current, kept_id) = match kept_on {
+        None => (current(&access, slot)?, String::new()),
+        Some(_) => {
+            let (kept, _) = crate::kept::read(vault, &mount.uuid, slot).await?.ok_or_else(|| released(slot))?;
+            (secret_of(&kept), kept.id)
+        }
     };
     let engine = vault.engine(mount).await?;
     let call = vault.call(mount, &ids::uuid(), None, None, crate::calls::LOCAL_DEADLINE, Lane::Serve);
@@ -135,6 +171,7 @@ async fn propose(
         mount: mount.uuid.clone(),
         slot: slot.to_owned(),
         kept_on: kept_on.map(str::to_owned),
+        kept_id,
         target: access.target,
         candidate: proposed.expose().to_owned(),
         old: None,
@@ -178,15 +215,13 @@ async fn finish(vault: &Arc<Vault>, mount: &MountEntry, begun: Begun, fresh: boo
         },
         None => vault.targets.access(mount, backend).await?,
     };
-    if begun.candidate.kept_on.is_some() && kept_secret(vault, &mount.uuid, &begun.candidate.slot).await?.is_none() {
-        // Nobody wants it any more.
-        return forget(vault, &begun).await.map(|()| None);
-    }
     let engine = vault.engine(mount).await?;
     let mut work = Work { vault, mount, engine, access, begun };
-    if work.begun.candidate.old.is_none() {
-        work.apply(fresh).await?;
-        work.promote().await?;
+    if work.begun.candidate.old.is_none()
+        && let Err(failed) = work.advance(fresh).await
+    {
+        // It may have been released at any step.
+        return if is_given_up(vault, &work.begun.candidate).await? { work.give_up().await } else { Err(failed) };
     }
     work.retire().await
 }
@@ -205,6 +240,15 @@ impl Work<'_> {
         let mut call = self.vault.call(mount, &ids::uuid(), None, Some(access), STEP, Lane::Serve);
         call.secrets.push(secret.clone());
         call
+    }
+
+    /// From a candidate to the secret that is in use.
+    async fn advance(&mut self, fresh: bool) -> Result<()> {
+        if is_given_up(self.vault, &self.begun.candidate).await? {
+            return Err(released(self.slot()));
+        }
+        self.apply(fresh).await?;
+        self.promote().await
     }
 
     /// The backend accepts the candidate, or another one that came of it.
@@ -242,11 +286,14 @@ impl Work<'_> {
     async fn current(&self) -> Result<SecretText> {
         match &self.begun.candidate.kept_on {
             None => current(&self.access, self.slot()),
-            Some(_) => {
-                let kept = kept_secret(self.vault, &self.mount.uuid, self.slot()).await?;
-                kept.ok_or_else(|| released(self.slot()))
-            }
+            Some(_) => Ok(secret_of(&self.kept().await?.0)),
         }
+    }
+
+    /// The credential for which this was begun.
+    async fn kept(&self) -> Result<(Kept, Version)> {
+        let found = crate::kept::read(self.vault, &self.mount.uuid, self.slot()).await?;
+        found.filter(|(kept, _)| kept.id == self.begun.candidate.kept_id).ok_or_else(|| released(self.slot()))
     }
 
     /// What was never rotated is not ours to prove.
@@ -263,16 +310,29 @@ impl Work<'_> {
     /// The candidate becomes the root secret; what is to be done to the old one is kept with it.
     async fn promote(&mut self) -> Result<()> {
         point!("rotate.proven");
-        self.begun.candidate.old = Some(self.current().await?.expose().to_owned());
         let secret = self.secret();
         if self.begun.candidate.kept_on.is_none() {
+            self.begun.candidate.old = Some(self.current().await?.expose().to_owned());
             let put = Targets::put_slot(&self.mount.uuid, self.slot(), self.access.target.as_ref(), &secret);
             return self.keep(Vec::new(), vec![put]).await;
         }
-        let found = crate::kept::read(self.vault, &self.mount.uuid, self.slot()).await?;
-        let (kept, version) = found.ok_or_else(|| released(self.slot()))?;
-        let (check, put) = crate::kept::promoted(kept, version, &secret, self.vault.clock.now())?;
+        let (kept, version) = self.kept().await?;
+        self.begun.candidate.old = Some(secret_of(&kept).expose().to_owned());
+        let (check, put) = crate::kept::promoted(kept, version, &secret, self.vault.clock.proven())?;
         self.keep(vec![check], vec![put]).await
+    }
+
+    /// Ends what came of the candidate, and forgets it.
+    async fn give_up(&self) -> Result<Option<String>> {
+        // What was promoted in a commit whose answer was lost is a candidate no longer.
+        let stored = begun(self.vault, &self.begun.key).await?;
+        if stored.is_none_or(|stored| stored.version != self.begun.version) {
+            return Err(under_way(self.slot()));
+        }
+        let (candidate, nothing) = (self.secret(), SecretText::new(NEVER));
+        point!("rotate.given-up");
+        self.engine.retire(self.call(&candidate), self.slot(), &candidate, &nothing).await.map_err(told)?;
+        forget(self.vault, &self.begun).await.map(|()| None)
     }
 
     /// Commits the rotation as it is now, and these changes with it.
@@ -314,13 +374,11 @@ fn removal(begun: &Begun) -> Op {
     Op::DeleteEntry { space: spaces::ROTATIONS.to_owned(), key: begun.key.clone() }
 }
 
-/// What stands in place of a secret that was never rotated.
+/// What stands in place of a secret that was never rotated, or that nothing takes the place of.
 const NEVER: &str = "null";
 
-/// The secret of a credential that is kept in rotation; none: it is kept no longer.
-async fn kept_secret(vault: &Vault, mount: &str, slot: &str) -> Result<Option<SecretText>> {
-    let found = crate::kept::read(vault, mount, slot).await?;
-    Ok(found.map(|(kept, _)| SecretText::new(kept.secret.unwrap_or_else(|| NEVER.to_owned()))))
+fn secret_of(kept: &Kept) -> SecretText {
+    SecretText::new(kept.secret.as_deref().unwrap_or(NEVER))
 }
 
 fn released(slot: &str) -> Error {
@@ -340,7 +398,6 @@ fn read(key: &str, value: &[u8]) -> Result<Candidate> {
 
 /// Brings rotations to their end that a crash or a failure interrupted.
 pub(crate) async fn resume(vault: &Arc<Vault>) -> Result<()> {
-    const PAGE: usize = 1_000;
     let mut after: Option<String> = None;
     loop {
         let page = vault.storage.entries(spaces::ROTATIONS, "", after.as_deref(), PAGE).await?;

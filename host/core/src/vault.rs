@@ -42,6 +42,7 @@ pub(crate) struct Vault {
     pub(crate) unreleased: AtomicBool,
     pub(crate) moved: crate::mount_life::Moved,
     pub(crate) rotating: crate::rotate::Rotating,
+    pub(crate) listings: crate::inventory::Listings,
     /// Distinguishes callers for engines without showing tokens.
     pub(crate) fingerprint_key: cofferdam_crypto::Key,
     /// Set once, right after construction: the ledger reaches back for engines.
@@ -80,6 +81,7 @@ impl Vault {
             unreleased: AtomicBool::new(true),
             moved: crate::mount_life::Moved::default(),
             rotating: crate::rotate::Rotating::default(),
+            listings: crate::inventory::Listings::default(),
             fingerprint_key: root.derive("caller fingerprint"),
             ledger: OnceLock::new(),
             serving: Arc::new(RwLock::new(())),

@@ -92,7 +92,8 @@ pub trait Engine: Send + Sync {
     /// Logs in with it anew.
     async fn prove(&self, call: Call, slot: &str, secret: &SecretText) -> Result<(), CallError>;
 
-    /// Ends what the old secret may still do. Some: JSON text of an object, for the client.
+    /// Ends what the old secret may still do. Some: JSON text of an object, for the client. Where `new` is `null`,
+    /// `old` is a candidate that is given up, and all that came of it ends.
     async fn retire(
         &self,
         call: Call,
@@ -250,7 +251,7 @@ pub struct Kept {
     pub secret: SecretText,
     /// Unix seconds.
     pub rotated_at: u64,
-    /// Unix seconds.
+    /// Unix seconds, by the clock that engines see.
     pub next_at: u64,
 }
 

@@ -3,7 +3,7 @@
 use engine_sdk::types::Cause;
 
 use super::keys::{deactivate_key, gone, who};
-use super::user::STAMP;
+use super::user::{STAMP, find_user};
 use super::{Client, Error, delete_key, keys_of};
 
 /// What takes every right away while the user is still there.
@@ -32,13 +32,7 @@ pub(crate) struct Ours<'a> {
 
 /// Ends a user and everything that it can do.
 pub(crate) async fn end_user(client: &Client, name: &str, ours: &Ours<'_>) -> Result<Ended, Error> {
-    let found = client.iam.get_user().user_name(name).send().await.map_err(Error::of("GetUser"));
-    let user = match found {
-        Ok(found) => found.user,
-        Err(error) if error.is_missing() => None,
-        Err(error) => return Err(error),
-    };
-    let Some(user) = user else {
+    let Some(user) = find_user(client, name).await? else {
         same_account(client, ours).await?;
         return Ok(Ended::Absent);
     };

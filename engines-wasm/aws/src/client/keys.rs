@@ -75,18 +75,11 @@ pub(crate) async fn create_key(client: &Client, user: Option<&str>) -> Result<Ke
     Ok(Keys { access_key: key.access_key_id, secret_key: key.secret_access_key })
 }
 
-/// The ids of a user's keys.
+/// The ids of a user's keys, the oldest first; of the client's own where there is no name.
 pub(crate) async fn keys_of(client: &Client, user: Option<&str>) -> Result<Vec<String>, Error> {
     let request = client.iam.list_access_keys().set_user_name(user.map(str::to_owned));
-    let all = request.into_paginator().items().send().try_collect().await.map_err(Error::of("ListAccessKeys"))?;
-    Ok(all.into_iter().filter_map(|key| key.access_key_id).collect())
-}
-
-/// The ids of a user's keys, the oldest first.
-pub(crate) async fn keys_by_age(client: &Client, user: &str) -> Result<Vec<String>, Error> {
-    let request = client.iam.list_access_keys().user_name(user);
     let all = request.into_paginator().items().send().try_collect().await;
-    let mut all = all.map_err(Error::of("ListAccessKeys"))?;
+    let mut all: Vec<_> = all.map_err(Error::of("ListAccessKeys"))?;
     all.sort_by_key(|key| key.create_date.as_ref().map(aws_smithy_types::DateTime::secs));
     Ok(all.into_iter().filter_map(|key| key.access_key_id).collect())
 }

@@ -2,7 +2,7 @@
 
 use engine_sdk::types::Cause;
 
-use super::user::{STAMP, account, unreadable};
+use super::user::{STAMP, account, find_user};
 use super::{Client, Error};
 
 /// Users asked for at once. A listing does not show tags: each user is asked for by itself.
@@ -35,21 +35,13 @@ pub(crate) async fn page_of_stamped(
 
 /// The unique id of the user of this name.
 pub(crate) async fn user_id(client: &Client, name: &str) -> Result<Option<String>, Error> {
-    match client.iam.get_user().user_name(name).send().await.map_err(Error::of("GetUser")) {
-        Ok(found) => Ok(found.user.map(|user| user.user_id)),
-        Err(error) if error.is_missing() => Ok(None),
-        Err(error) => Err(error),
-    }
+    Ok(find_user(client, name).await?.map(|user| user.user_id))
 }
 
 /// The user of this name, if it is there and bears such a stamp.
 pub(crate) async fn stamped(client: &Client, name: &str, mark: &str) -> Result<Option<Stamped>, Error> {
     client.in_time()?;
-    let user = match client.iam.get_user().user_name(name).send().await.map_err(Error::of("GetUser")) {
-        Ok(found) => found.user.ok_or_else(|| unreadable("GetUser"))?,
-        Err(error) if error.is_missing() => return Ok(None),
-        Err(error) => return Err(error),
-    };
+    let Some(user) = find_user(client, name).await? else { return Ok(None) };
     let stamp = user.tags().iter().find(|tag| tag.key() == STAMP && tag.value().starts_with(mark));
     let Some(stamp) = stamp.map(|tag| tag.value().to_owned()) else { return Ok(None) };
     let account =

@@ -1,8 +1,8 @@
-//! Makes IAM users: the user with its stamp first, its key last.
+//! IAM users: made with the stamp first and the key last, and asked for by name.
 
 use std::collections::BTreeMap;
 
-use aws_sdk_iam::types::Tag;
+use aws_sdk_iam::types::{Tag, User};
 use engine_sdk::types::Cause;
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +32,15 @@ pub(crate) struct Made {
     /// The account that it lives in.
     pub(crate) account: String,
     pub(crate) keys: Keys,
+}
+
+/// The user of this name. That there is none is said by AWS: an answer that shows none is no answer.
+pub(crate) async fn find_user(client: &Client, name: &str) -> Result<Option<User>, Error> {
+    match client.iam.get_user().user_name(name).send().await.map_err(Error::of("GetUser")) {
+        Ok(found) => found.user.ok_or_else(|| unreadable("GetUser")).map(Some),
+        Err(error) if error.is_missing() => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// Makes a user of this name. `untouched` of an error holds for the whole.

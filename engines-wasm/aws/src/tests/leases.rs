@@ -209,6 +209,16 @@ fn only_what_is_ours_is_ended() {
 }
 
 #[test]
+fn an_answer_that_shows_no_user_does_not_say_that_there_is_none() {
+    let cloud = Cloud::new();
+    let host = configured(&cloud);
+    let plan = user_role(&host);
+    cloud.on("GetUser", &[good("")]);
+    assert_eq!(revoke(&host, lease(&plan)).unwrap_err().cause, Cause::Internal);
+    assert_eq!(cloud.operations(), ["GetUser"]);
+}
+
+#[test]
 fn sessions_have_the_answer_of_their_kind() {
     let cloud = Cloud::new();
     let host = configured(&cloud);

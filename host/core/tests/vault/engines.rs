@@ -1,6 +1,7 @@
 //! Two engines without a compartment: a key-value store, and one that makes users in the model's servers.
 
 mod issuer;
+mod kept;
 mod kv;
 
 use std::sync::Arc;

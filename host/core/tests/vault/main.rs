@@ -9,7 +9,9 @@ mod world;
 
 mod access;
 mod engine_faults;
+mod inventory;
 mod issue;
+mod kept;
 mod keys;
 mod lifecycle;
 mod migration;

@@ -17,6 +17,13 @@ pub(crate) struct Server {
     /// Passwords that were retired.
     pub(crate) retired: Vec<String>,
     pub(crate) users: BTreeSet<String>,
+    /// Keys of accounts that were there before us, by slot; and how many were made.
+    pub(crate) keys: BTreeMap<String, BTreeSet<String>>,
+    pub(crate) keys_made: usize,
+    /// What stands on users.
+    pub(crate) stamps: BTreeMap<String, String>,
+    /// How often it was asked for its users, a page at a time.
+    pub(crate) browsed: usize,
 }
 
 /// What happens at a named place.

@@ -24,7 +24,7 @@ pub(super) fn routes(table: Routes) -> Routes {
         .fields(&[
             ("state", Text, "Only leased, pending, orphan or ghost ones."),
             ("ignored", Boolean, "Ignored orphans too; true if not given."),
-            ("after", Text, "Begin behind this one: `next` of the answer before."),
+            ("after", Text, "The next page: `next` of the answer before."),
             ("limit", Integer, "How many; 1000 if not given."),
             ("object", Text, "To adopt, destroy or ignore: the exact name."),
             ("backend", Text, "To adopt, destroy or ignore: where it is, if several backends have one of that name."),
@@ -46,31 +46,53 @@ fn list(ctx: Ctx<'_>) -> BoxFuture<'_, Result<Response>> {
             name => Some(named(name)?),
         };
         let ignored = ctx.flag("ignored", true);
-        let inventory = inventory::look(ctx.vault, &mount, None).await?;
-        let wanted = |item: &&Item| {
-            state.is_none_or(|state| state == item.state)
-                && (ignored || item.ignored.is_none())
-                && key(item).as_str() > ctx.text("after")
+        let (listings, now) = (&ctx.vault.listings, ctx.vault.clock.proven());
+        let (listing, after) = cursor(ctx.text("after"));
+        let kept = listing.and_then(|id| Some((id.to_owned(), listings.get(id, &mount.uuid, now)?)));
+        let (listing, inventory) = match kept {
+            Some((id, inventory)) => (Some(id), inventory),
+            None => (None, Arc::new(inventory::look(ctx.vault, &mount, None).await?.to_be_read())),
         };
-        let mut page: Vec<&Item> = inventory.items.iter().filter(wanted).take(limit.saturating_add(1)).collect();
+        let wanted =
+            |item: &&Item| state.is_none_or(|state| state == item.state) && (ignored || item.ignored.is_none());
+        let begin = inventory.items.partition_point(|item| after.is_some_and(|after| place(item) <= after));
+        let items = inventory.items.iter().skip(begin);
+        let mut page: Vec<&Item> = items.filter(wanted).take(limit.saturating_add(1)).collect();
         let more = page.len() > limit;
         page.truncate(limit);
-        let next = page.last().filter(|_| more).map(|item| key(item));
+        let next = match (page.last().filter(|_| more), listing) {
+            (Some(last), listing) => {
+                let id = listing.unwrap_or_else(|| listings.keep(&mount.uuid, inventory.clone(), now));
+                Some(format!("{id}:{}/{}", last.backend, last.stamp))
+            }
+            (None, listing) => {
+                listing.iter().for_each(|id| listings.forget(id));
+                None
+            }
+        };
         let objects: Vec<Value> = page.into_iter().map(json_of).collect();
         let response = Response::with_value(&json!({ "objects": objects, "next": next }));
-        Ok(inventory.warnings.into_iter().fold(response, Response::warn))
+        Ok(inventory.warnings.iter().cloned().fold(response, Response::warn))
     })
+}
+
+/// Which listing is being read, and behind what the next page begins. A listing that is there no longer is made anew.
+fn cursor(next: &str) -> (Option<&str>, Option<(&str, &str)>) {
+    match next.split_once(':') {
+        Some((id, place)) => (Some(id), place.split_once('/')),
+        None => (None, None),
+    }
+}
+
+/// In the order of the listing.
+fn place(item: &Item) -> (&str, &str) {
+    (&item.backend, &item.stamp)
 }
 
 fn named(state: &str) -> Result<State> {
     let all = [State::Leased, State::Pending, State::Orphan, State::Ghost];
     let found = all.into_iter().find(|s| s.name() == state);
     found.ok_or_else(|| Error::invalid("state: leased, pending, orphan or ghost"))
-}
-
-/// In the order of the listing.
-fn key(item: &Item) -> String {
-    format!("{}/{}", item.backend, item.stamp)
 }
 
 fn json_of(item: &Item) -> Value {

@@ -7,13 +7,14 @@ use cofferdam_model::engine::{
     BackendAccess, Call, CallError, Cause, Done, Ended, Engine, EngineLease, EngineRequest, ExistsGate, Failure,
     Handle, Issued, NewTarget, Outcome, Plan, Renewed, TtlWish,
 };
+use cofferdam_model::inventory::{Found, Page};
 use cofferdam_model::request::Operation::{Delete, Read, Update};
 use cofferdam_model::route::{Description, Kind};
 use cofferdam_model::view::{Changes, Write};
 use cofferdam_model::{Error, Result, SecretText, ids};
 use serde_json::{Map, Value, json};
 
-use super::{reply, route};
+use super::{kept, reply, route};
 use crate::model::{Model, failure, secret};
 
 pub(super) struct Issuer(pub(super) Arc<Model>);
@@ -86,6 +87,7 @@ impl Engine for Issuer {
                 route("foreign/{name}", &[Update], "{name}", &[]),
                 route("unnamed/{name}", &[Update], "", &[]),
                 route("rotate-root/{name}", &[Update], "", &[]),
+                route("kept/{name}", &[Read, Update, Delete], "main", &["every"]),
             ],
             kinds: vec![Kind {
                 name: "user".to_owned(),
@@ -147,6 +149,7 @@ impl Engine for Issuer {
                 changes.writes.push(Write::Put { key: format!("roles/{name}"), value: request.fields.into_bytes() });
                 Ok(reply(None, changes))
             }
+            ("kept/{name}", operation) => kept::handle(&call, operation, &name, &fields).await,
             ("rotate-root/{name}", _) => Ok(Done { value: Outcome::Rotate(name), changes }),
             ("foreign/{name}", _) => {
                 changes.slots.push(("another".to_owned(), secret("stolen")));
@@ -163,7 +166,10 @@ impl Engine for Issuer {
     async fn create(&self, call: Call, lease: EngineLease, carry: SecretText) -> Result<Done<Issued>, CallError> {
         self.0.pass("issuer create").await?;
         let address = self.root(&call)?;
-        self.0.with(&address, |s| s.users.insert(lease.object.clone()));
+        self.0.with(&address, |s| {
+            s.users.insert(lease.object.clone());
+            s.stamps.insert(lease.object.clone(), lease.stamp.clone());
+        });
         self.0.pass("issuer created").await?;
         let data = json!({ "username": lease.object, "password": carry.expose() });
         let value = Issued { data: secret(&data.to_string()), warnings: Vec::new(), handle: None };
@@ -182,18 +188,24 @@ impl Engine for Issuer {
         Ok(leases.iter().map(|l| Ok(if gone(&l.object) { Ended::Removed } else { Ended::Absent })).collect())
     }
 
-    async fn propose(&self, _call: Call, _slot: &str, current: &SecretText) -> Result<SecretText, CallError> {
+    async fn propose(&self, _call: Call, slot: &str, current: &SecretText) -> Result<SecretText, CallError> {
         self.0.pass("issuer propose").await?;
+        if kept::is_slot(slot) {
+            return Ok(kept::propose());
+        }
         Ok(secret(&format!("{}-{}", current.expose().split('-').next().unwrap(), ids::base62(12))))
     }
 
     async fn apply(
         &self,
         call: Call,
-        _slot: &str,
+        slot: &str,
         current: &SecretText,
         candidate: &SecretText,
     ) -> Result<Option<SecretText>, CallError> {
+        if kept::is_slot(slot) {
+            return kept::Account::new(&self.0, self.root(&call)?, slot).apply(current, candidate).await;
+        }
         self.0.pass("issuer apply").await?;
         let address = self.enter(call.backend.as_ref(), Some(current))?;
         let chosen = format!("chosen-{}", ids::base62(12));
@@ -206,7 +218,10 @@ impl Engine for Issuer {
         Ok(None)
     }
 
-    async fn prove(&self, call: Call, _slot: &str, secret: &SecretText) -> Result<(), CallError> {
+    async fn prove(&self, call: Call, slot: &str, secret: &SecretText) -> Result<(), CallError> {
+        if kept::is_slot(slot) {
+            return kept::Account::new(&self.0, self.root(&call)?, slot).prove(secret).await;
+        }
         self.0.pass("issuer prove").await?;
         self.enter(call.backend.as_ref(), Some(secret))?;
         self.0.pass("issuer proved").await
@@ -215,15 +230,50 @@ impl Engine for Issuer {
     async fn retire(
         &self,
         call: Call,
-        _slot: &str,
+        slot: &str,
         old: &SecretText,
         new: &SecretText,
     ) -> Result<Option<String>, CallError> {
+        if kept::is_slot(slot) {
+            return kept::Account::new(&self.0, self.root(&call)?, slot).retire(old, new).await;
+        }
         self.0.pass("issuer retire").await?;
         let address = self.enter(call.backend.as_ref(), Some(new))?;
         self.0.with(&address, |s| s.retired.push(old.expose().to_owned()));
         self.0.pass("issuer retired").await?;
         Ok(Some(json!({ "about": "the new one" }).to_string()))
+    }
+
+    fn has_inventory(&self) -> bool {
+        true
+    }
+
+    async fn browse(
+        &self,
+        call: Call,
+        mark: &str,
+        object: Option<&str>,
+        after: Option<&str>,
+    ) -> Result<Page, CallError> {
+        let address = self.root(&call)?;
+        let all: Vec<(String, String)> = self.0.with(&address, |s| {
+            s.browsed += 1;
+            let there = s.stamps.iter().filter(|(name, stamp)| s.users.contains(*name) && stamp.starts_with(mark));
+            let wanted = there.filter(|(name, _)| object.is_none_or(|object| object == *name));
+            let behind = wanted.filter(|(name, _)| after.is_none_or(|after| name.as_str() > after));
+            behind.map(|(name, stamp)| (name.clone(), stamp.clone())).collect()
+        });
+        // One at a time.
+        let next = all.first().filter(|_| all.len() > 1).map(|(name, _)| name.clone());
+        let handle = Handle { format: 1, data: "{}".to_owned() };
+        let found = all.into_iter().take(1).map(|(object, stamp)| Found {
+            object,
+            kind: "user".to_owned(),
+            stamp,
+            handle: handle.clone(),
+            created_at: None,
+        });
+        Ok(Page { items: found.collect(), next })
     }
 
     async fn migrate(&self, _call: Call, _stored_format: u32) -> Result<Done<()>, CallError> {
