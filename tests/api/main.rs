@@ -11,6 +11,7 @@
 mod common;
 mod connections;
 mod database;
+mod fence;
 mod inventory;
 mod leases;
 mod metrics;

@@ -5,6 +5,7 @@ use crate::command::Command;
 mod audit;
 mod auth;
 mod engine;
+mod fence;
 mod inventory;
 mod kv;
 mod lease;

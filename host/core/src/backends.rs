@@ -25,6 +25,7 @@ impl EngineBackends {
 
     async fn reach(&self, lease: &Lease, deadline: Duration, lane: Lane) -> Result<(Arc<dyn Engine>, Call)> {
         let vault = self.vault.upgrade().ok_or_else(|| Error::unavailable("the server is being sealed"))?;
+        vault.fence.check()?;
         let mount = vault
             .mounts
             .by_uuid(&lease.mount)
@@ -71,9 +72,9 @@ impl Backends for EngineBackends {
         engine.renew(call, extended).await
     }
 
-    async fn released(&self, lease: &Lease) {
+    async fn released(&self, mount: &str, backend: &str, generation: u64) {
         let Some(vault) = self.vault.upgrade() else { return };
-        let Some(mount) = vault.mounts.by_uuid(&lease.mount) else { return };
-        vault.release_target(&mount, &lease.backend, lease.generation).await;
+        let Some(mount) = vault.mounts.by_uuid(mount) else { return };
+        vault.release_target(&mount, backend, generation).await;
     }
 }

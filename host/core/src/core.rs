@@ -9,6 +9,7 @@ use cofferdam_storage::Storage;
 use cofferdam_storage::port::Physical;
 use tokio::sync::{Mutex, RwLock};
 
+use crate::fence::{Fence, Witness};
 use crate::lifecycle::UnsealProgress;
 use crate::metrics::{Answers, ProcessStats};
 use crate::vault::Vault;
@@ -20,6 +21,8 @@ pub type OnUnseal = Box<dyn Fn(&[u8; 32]) + Send + Sync>;
 pub struct Parts {
     /// The store.
     pub store: Arc<dyn Physical>,
+    /// The file beside the store by which copies of it are told apart; none beside a store in memory.
+    pub witness: Option<Arc<dyn Witness>>,
     /// The engines.
     pub catalog: Arc<dyn Catalog>,
     /// What may be asked of their compartments.
@@ -80,6 +83,7 @@ pub struct DevInit {
 pub struct Core {
     pub(crate) store: Arc<dyn Physical>,
     pub(crate) storage: Storage,
+    pub(crate) fence: Arc<Fence>,
     pub(crate) catalog: Arc<dyn Catalog>,
     pub(crate) review: Arc<dyn Review>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -99,6 +103,7 @@ impl Core {
     pub fn new(parts: Parts) -> Arc<Self> {
         Arc::new(Self {
             storage: Storage::new(parts.store.clone()),
+            fence: Arc::new(Fence::new(parts.store.clone(), parts.witness)),
             store: parts.store,
             catalog: parts.catalog,
             review: parts.review,

@@ -184,6 +184,10 @@ async fn prepare(vault: &Vault, asked: &Asked<'_>, routed: &Routed<'_>) -> Resul
         return Ok(Prepared { backend: None, access: None, staged: None, connections: None, retires: false });
     };
     let backend = resolve(template, &routed.params);
+    let looks = matches!(asked.request.operation, Operation::Read | Operation::List);
+    if !looks {
+        vault.fence.check()?;
+    }
     let pattern = routed.route.pattern.as_str();
     let (new, connections) = match asked.request.operation {
         Operation::Create | Operation::Update | Operation::Patch => {
@@ -213,6 +217,10 @@ async fn prepare(vault: &Vault, asked: &Asked<'_>, routed: &Routed<'_>) -> Resul
     };
     let connections = connections.map(|new| new.or(access.connections));
     access.connections = connections.unwrap_or(access.connections);
+    if vault.fence.reason().is_some() {
+        // What lies here may be read; the backend itself is out of reach.
+        access.grants.clear();
+    }
     let retires = asked.request.operation == Operation::Delete && routed.engine.names_targets(pattern);
     Ok(Prepared { backend: Some(backend), access: Some(access), staged, connections, retires })
 }

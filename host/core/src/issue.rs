@@ -22,6 +22,7 @@ pub(crate) async fn issue(
     plan: Plan,
     changes: Changes,
 ) -> Result<Response, IssueError> {
+    vault.fence.check()?;
     let mount = asked.mount.clone();
     let Some(kind) = routed.description.kind(&plan.kind).cloned() else {
         return Err(broken(

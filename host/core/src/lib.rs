@@ -8,6 +8,7 @@ mod backends;
 mod calls;
 mod core;
 mod dispatch;
+mod fence;
 mod inventory;
 mod issue;
 mod kept;
@@ -28,6 +29,7 @@ mod targets;
 mod vault;
 
 pub use crate::core::{Core, DevInit, OnUnseal, Parts, Settings};
+pub use crate::fence::{Place, Seen, Witness};
 pub use crate::metrics::ProcessStats;
 
 /// The version that the server tells its clients.

@@ -108,6 +108,7 @@ impl Core {
         let made = self.furnish(cluster, root_token, &root_key).await;
         self.storage.seal();
         let root_token = made?;
+        self.fence.advance().await?;
         self.store.set_meta(vec![(META_SEAL.to_owned(), json(&config)?)]).await?;
         *progress = UnsealProgress::default();
         Ok(Initialized { shares, root_token })
@@ -166,10 +167,13 @@ impl Core {
         let cluster =
             self.read_meta(META_CLUSTER).await?.ok_or_else(|| Error::internal("the store has no cluster id"))?;
         let counted = self.storage.recall_count(&keyring).await?;
+        self.fence.judge().await?;
         (self.on_unseal)(keyring.derive("compiled code").expose());
         self.storage.unseal(Arc::new(keyring));
         match self.open_barrier(cluster, root_key, counted).await {
             Ok(vault) => {
+                // Before anything is made that a store from a backup would not know of.
+                self.fence.move_on().await;
                 vault.start_workers();
                 self.set_vault(Some(vault)).await;
                 Ok(())
@@ -210,10 +214,12 @@ impl Core {
             point!("seal.drained");
         }
         (self.on_seal)();
-        if !self.storage.is_sealed()
-            && let Err(e) = self.storage.settle_count().await
-        {
-            tracing::warn!(error = %e, "the count of encryptions stays higher than it is");
+        if !self.storage.is_sealed() {
+            if let Err(e) = self.storage.settle_count().await {
+                tracing::warn!(error = %e, "the count of encryptions stays higher than it is");
+            }
+            // A store that is put back from now on is older than the mark.
+            self.fence.move_on().await;
         }
         self.storage.seal();
     }

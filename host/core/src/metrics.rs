@@ -117,6 +117,8 @@ pub(crate) async fn json(core: &Core) -> Result<Value> {
 
 fn server(core: &Core, is_unsealed: bool, sheet: &Sheet) -> Result<()> {
     sheet.gauge("vault_core_unsealed", "1 while the server is unsealed.", f64::from(u8::from(is_unsealed)))?;
+    let fenced = is_unsealed && core.fence.reason().is_some();
+    sheet.gauge("cofferdam_fenced", "1 while the server acts on no backend.", f64::from(u8::from(fenced)))?;
     sheet.gauges("cofferdam_build_info", "Always 1.", &["version"], &[(vec![VERSION], 1)])?;
     let classes = ["1xx", "2xx", "3xx", "4xx", "5xx"];
     let answers = core.answers.0.iter().map(|n| n.load(Ordering::Relaxed));

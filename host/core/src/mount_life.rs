@@ -123,6 +123,10 @@ impl Vault {
     /// Stops serving a mount, takes its leases back and removes it. Answers how many leases could not be taken back
     /// yet: then the mount goes on draining by itself.
     pub(crate) async fn unmount(&self, uuid: &str) -> Result<i64> {
+        let leases = LeaseFilter { mount: Some(uuid.to_owned()), ..LeaseFilter::default() };
+        if self.ledger().count(&leases).await? > 0 {
+            self.fence.check()?;
+        }
         self.mounts.drain(uuid).await?;
         point!("unmount.drained");
         self.finish_unmount(uuid).await

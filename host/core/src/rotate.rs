@@ -100,6 +100,7 @@ async fn rotate_in(
     slot: &str,
     kept_on: Option<&str>,
 ) -> Result<Option<String>> {
+    vault.fence.check()?;
     let access = vault.targets.access(mount, kept_on.unwrap_or(slot)).await?;
     let address = access.target.as_ref().map_or_else(|| "-".to_owned(), |t| format!("{}:{}", t.host, t.port));
     let key = format!("{}/{slot}/{address}", mount.uuid);

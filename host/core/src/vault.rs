@@ -14,6 +14,7 @@ use tokio::sync::{OwnedRwLockReadGuard, RwLock, watch};
 use crate::acls::Acls;
 use crate::backends::EngineBackends;
 use crate::core::{Core, Settings};
+use crate::fence::Fence;
 use crate::lifecycle::Cluster;
 use crate::mounts::Mounts;
 use crate::passwords::Passwords;
@@ -27,6 +28,7 @@ const DRAIN: Duration = Duration::from_secs(10);
 /// The unsealed server.
 pub(crate) struct Vault {
     pub(crate) storage: Storage,
+    pub(crate) fence: Arc<Fence>,
     pub(crate) catalog: Arc<dyn Catalog>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) settings: Settings,
@@ -91,6 +93,7 @@ impl Vault {
             reap: tokio::sync::Notify::new(),
             keep: tokio::sync::Notify::new(),
             storage: storage.clone(),
+            fence: core.fence.clone(),
             cluster,
         });
         let ledger = Ledger::new(
@@ -112,14 +115,21 @@ impl Vault {
         self.ledger.get().expect("set in open")
     }
 
-    /// Starts what works on its own: expiry of leases and tokens, rotations and removals that a crash interrupted.
+    /// Starts what works on its own. What acts on backends (expiry of leases and tokens, rotations and removals that a
+    /// crash interrupted) waits behind the fence.
     pub(crate) fn start_workers(self: &Arc<Self>) {
-        tokio::spawn(self.ledger().clone().work(self.stop.subscribe()));
-        tokio::spawn(crate::reaper::work(self.clone(), self.stop.subscribe()));
-        tokio::spawn(crate::reaper::sweep(self.clone(), self.stop.subscribe()));
         tokio::spawn(crate::keys::work(self.clone(), self.stop.subscribe()));
-        tokio::spawn(crate::kept::work(self.clone(), self.stop.subscribe()));
         tokio::spawn(crate::reaper::forget(self.clone(), self.stop.subscribe()));
+        tokio::spawn(crate::fence::work(self.fence.clone(), self.stop.subscribe()));
+        let vault = self.clone();
+        tokio::spawn(async move {
+            if vault.fence.lifted(vault.stop.subscribe()).await {
+                tokio::spawn(vault.ledger().clone().work(vault.stop.subscribe()));
+                tokio::spawn(crate::reaper::work(vault.clone(), vault.stop.subscribe()));
+                tokio::spawn(crate::reaper::sweep(vault.clone(), vault.stop.subscribe()));
+                tokio::spawn(crate::kept::work(vault.clone(), vault.stop.subscribe()));
+            }
+        });
     }
 
     /// Held for as long as a request runs.

@@ -239,7 +239,7 @@ impl Ledger {
     async fn forget(&self, lease: &Lease) -> Result<()> {
         let ops = vec![Op::DeleteLease { id: lease.id.clone(), expect: lease.version }];
         if self.storage.apply(Batch { checks: Vec::new(), ops }).await? == Outcome::Applied {
-            self.backends.released(lease).await;
+            self.backends.released(&lease.mount, &lease.backend, lease.generation).await;
         }
         Ok(())
     }

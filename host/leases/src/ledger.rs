@@ -23,8 +23,8 @@ pub trait Backends: Send + Sync {
     async fn revoke(&self, lease: &Lease) -> Result<Ended, CallError>;
     /// Extends it; `lease.expires_at` is the new end already.
     async fn renew(&self, lease: &Lease, extended: EngineLease) -> Result<Done<Renewed>, CallError>;
-    /// The lease's row is gone. What was kept only for it may go.
-    async fn released(&self, lease: &Lease);
+    /// The row of a lease of this mount (uuid), backend and generation is gone. What was kept only for it may go.
+    async fn released(&self, mount: &str, backend: &str, generation: u64);
 }
 
 /// Numbers of the ledger.

@@ -14,6 +14,7 @@ mod renew;
 mod revoke;
 mod revoke_all;
 mod ttl;
+mod unreadable;
 mod worker;
 
 pub use issue::{Intent, IssueError, Made, Make};
@@ -22,3 +23,4 @@ pub use orphans::Orphan;
 pub use record::{Lease, LeaseRecord};
 pub use renew::RenewedLease;
 pub use ttl::{Clamped, Limits, clamp, clamp_renewal};
+pub use unreadable::Unreadable;

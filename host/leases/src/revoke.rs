@@ -229,7 +229,7 @@ impl Ledger {
         if removed {
             self.events.removed.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             point!("revoke.removed");
-            self.backends.released(lease).await;
+            self.backends.released(&lease.mount, &lease.backend, lease.generation).await;
         }
         Ok(removed)
     }

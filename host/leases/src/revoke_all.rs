@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use cofferdam_failpoints::point;
 use cofferdam_model::{Error, Result};
-use cofferdam_storage::port::{Batch, LeaseFilter, LeaseRow, LeaseState, Op, Outcome};
+use cofferdam_storage::port::{Batch, LeaseFilter, LeaseState, Op, Outcome};
 use futures::{StreamExt, stream};
 
 use crate::breaker::BackendKey;
@@ -28,25 +28,38 @@ impl Ledger {
     pub async fn revoke_all(self: &Arc<Self>, filter: LeaseFilter, sync: bool, force: bool) -> Result<()> {
         let ledger = self.clone();
         let task = tokio::spawn(async move {
-            ledger.condemn_all(filter.clone(), force).await?;
+            let unread = ledger.condemn_all(filter.clone(), force).await?;
+            if force {
+                ledger.abandon_damaged(&filter).await?;
+            }
             ledger.wake.notify_one();
             point!("prefix.condemned");
-            if sync || force { ledger.finish_all(filter, force).await } else { Ok(()) }
+            if !(sync || force) {
+                return Ok(());
+            }
+            ledger.finish_all(filter.clone(), force).await?;
+            ledger.none_damaged(&filter).await?;
+            unread.map_or(Ok(()), Err)
         });
         task.await.unwrap_or_else(|e| Err(Error::internal(format!("the task of a revocation ended: {e}"))))
     }
 
-    async fn condemn_all(&self, mut filter: LeaseFilter, force: bool) -> Result<()> {
+    /// Answers what is wrong with one of those that do not read, where some are left out.
+    async fn condemn_all(&self, mut filter: LeaseFilter, force: bool) -> Result<Option<Error>> {
+        let mut unread = None;
         loop {
             let rows = self.storage.leases(&filter, PAGE).await?;
-            let Some(last) = rows.last() else { return Ok(()) };
+            let Some(last) = rows.last() else { return Ok(unread) };
             filter.after = Some(last.id.clone());
             let mut page = Vec::with_capacity(rows.len());
             for row in rows {
                 match Lease::open(row.clone()) {
                     Ok(lease) => page.push(lease),
-                    Err(e) if force => self.abandon_unreadable(&row, &e).await?,
-                    Err(e) => tracing::error!(error = %e, "lease left out"),
+                    Err(e) if force => self.abandon_unreadable(&row.id, &e).await?,
+                    Err(e) => {
+                        tracing::error!(error = %e, "lease left out");
+                        unread = Some(e);
+                    }
                 }
             }
             self.condemn_page(page).await?;
@@ -117,11 +130,5 @@ impl Ledger {
             }
         }
         Ok(())
-    }
-
-    async fn abandon_unreadable(&self, row: &LeaseRow, why: &Error) -> Result<()> {
-        tracing::warn!(error = %why, "forgotten by force; the backend may still hold what it was for");
-        let ops = vec![Op::DeleteLease { id: row.id.clone(), expect: row.version }];
-        self.storage.apply(Batch { checks: Vec::new(), ops }).await.map(|_| ())
     }
 }

@@ -83,13 +83,13 @@ fn plan(flags: Flags, env: &dyn Fn(&str) -> Option<String>) -> Result<Plan, Conf
     let address = flags.dev_listen_address.as_deref().unwrap_or(DEV_ADDRESS);
     config.listeners.insert(0, Listener::plain(config::resolve(address)?));
     let store = match (&flags.dev_path, config.store.take()) {
-        (Some(path), None) => Store::Sqlite { path: path.clone() },
+        (Some(path), None) => Store::Sqlite { path: path.clone(), machine_id: None },
         (Some(_), Some(_)) => return wrong("-dev-path and a storage stanza exclude each other"),
         (None, store) => store.unwrap_or(Store::Memory),
     };
     let path = match &store {
         Store::Memory => None,
-        Store::Sqlite { path } => Some(path.clone()),
+        Store::Sqlite { path, .. } => Some(path.clone()),
     };
     let home = if flags.dev_no_store_token { None } else { env("HOME") };
     Ok(Plan {
@@ -134,7 +134,7 @@ mod tests {
         };
         assert_eq!(plan.dev, Some(want));
         let plan = planned(&["-dev", "-dev-path=/data", "-dev-no-store-token"]).unwrap();
-        assert_eq!(plan.store, Store::Sqlite { path: "/data".to_owned() });
+        assert_eq!(plan.store, Store::Sqlite { path: "/data".to_owned(), machine_id: None });
         assert_eq!(
             plan.dev,
             Some(DevPlan { root_token: None, path: Some("/data".to_owned()), plugin_dir: None, home: None })

@@ -18,6 +18,7 @@ mod process;
 mod run;
 mod tls;
 mod wire;
+mod witness;
 
 use std::process::ExitCode;
 

@@ -156,7 +156,7 @@ fn summary(plan: &Plan, bound: &[Bound]) -> String {
     line("Log Level", plan.config.log_level.as_deref().unwrap_or("info"));
     match &plan.store {
         Store::Memory => line("Storage", "inmem"),
-        Store::Sqlite { path } => line("Storage", &format!("sqlite ({path})")),
+        Store::Sqlite { path, .. } => line("Storage", &format!("sqlite ({path})")),
     }
     line("Version", &format!("Cofferdam v{}", env!("CARGO_PKG_VERSION")));
     for note in &plan.config.notes {

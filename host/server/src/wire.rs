@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use cap_std::fs::Dir;
 use cofferdam_api::Handler;
-use cofferdam_core::{Core, Parts, Settings};
+use cofferdam_core::{Core, Parts, Settings, Witness};
 use cofferdam_model::review::Review;
 use cofferdam_model::{Error, Request, Response, Result};
 use cofferdam_sandbox::{BuiltinCatalog, Sandbox, SandboxConfig, SandboxError};
@@ -19,6 +19,7 @@ use crate::compile::Outside;
 use crate::config::{Config, Store};
 #[cfg(feature = "failpoints")]
 use crate::failpoints::machine;
+use crate::witness::MarkFile;
 use crate::{engines, files, harden, plugins as plugin_files, process};
 
 /// Instances of components that exist at once.
@@ -62,7 +63,7 @@ impl Vault {
         listening: &[SocketAddr],
         plugins: Option<&str>,
     ) -> Result<Self, WireError> {
-        let (store, cache) = open(store).await?;
+        let Opened { store, cache, witness } = open(store).await?;
         let unreadable = |path: &str| {
             let path = path.to_owned();
             |source| WireError::Directory { path, source }
@@ -89,6 +90,7 @@ impl Vault {
         let unlocked = Arc::clone(&sandbox);
         let core = Core::new(Parts {
             store: Arc::clone(&store),
+            witness,
             review: Arc::clone(&catalog) as Arc<dyn Review>,
             catalog,
             clock: machine(),
@@ -122,15 +124,26 @@ impl Handler for Vault {
     }
 }
 
-async fn open(store: &Store) -> Result<(Arc<dyn Physical>, Option<Dir>), WireError> {
+/// A store with what lies beside it.
+struct Opened {
+    store: Arc<dyn Physical>,
+    cache: Option<Dir>,
+    witness: Option<Arc<dyn Witness>>,
+}
+
+async fn open(store: &Store) -> Result<Opened, WireError> {
     match store {
-        Store::Memory => Ok((Arc::new(Sqlite::memory().await.map_err(WireError::Store)?), None)),
-        Store::Sqlite { path } => {
-            let sqlite = Sqlite::open(path).await.map_err(WireError::Store)?;
-            let cache = files::directory(Path::new(path))
-                .and_then(|dir| files::private_directory(&dir, CACHE))
-                .map_err(|source| WireError::Directory { path: path.clone(), source })?;
-            Ok((Arc::new(sqlite), Some(cache)))
+        Store::Memory => {
+            let store = Arc::new(Sqlite::memory().await.map_err(WireError::Store)?);
+            Ok(Opened { store, cache: None, witness: None })
+        }
+        Store::Sqlite { path, machine_id } => {
+            let store = Arc::new(Sqlite::open(path).await.map_err(WireError::Store)?);
+            let unusable = |source| WireError::Directory { path: path.clone(), source };
+            let dir = files::directory(Path::new(path)).map_err(unusable)?;
+            let cache = Some(files::private_directory(&dir, CACHE).map_err(unusable)?);
+            let witness: Arc<dyn Witness> = Arc::new(MarkFile::new(dir, machine_id.as_deref()));
+            Ok(Opened { store, cache, witness: Some(witness) })
         }
     }
 }

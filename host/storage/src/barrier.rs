@@ -1,6 +1,7 @@
 //! The barrier: plain rows above, sealed rows below.
 
 mod count;
+mod damaged;
 mod quarantine;
 mod scoped;
 mod seal;

@@ -229,6 +229,20 @@ pub struct LeaseFilter {
     pub after: Option<String>,
 }
 
+impl LeaseFilter {
+    /// Whether the filter finds this row.
+    pub fn finds(&self, row: &LeaseRow) -> bool {
+        let is = |wanted: &Option<String>, value: &str| wanted.as_deref().is_none_or(|wanted| wanted == value);
+        self.prefix.as_deref().is_none_or(|prefix| row.id.starts_with(prefix))
+            && self.token.as_deref().is_none_or(|token| row.token.as_deref() == Some(token))
+            && is(&self.mount, &row.mount)
+            && is(&self.backend, &row.backend)
+            && self.generation.is_none_or(|generation| generation == row.generation)
+            && self.state.is_none_or(|state| state == row.state)
+            && self.after.as_deref().is_none_or(|after| row.id.as_str() > after)
+    }
+}
+
 /// One stored entry.
 pub type StoredEntry = cofferdam_model::view::Entry;
 

@@ -97,6 +97,7 @@ pub(crate) const COMMANDS: &[Command] = &[
         run: rotate,
         ..Command::DEFAULT
     },
+    super::fence::COMMAND,
 ];
 
 fn init(context: &mut Context<'_>, args: &Args) -> Result {

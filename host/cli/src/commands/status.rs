@@ -81,6 +81,9 @@ fn rows(seal: &Value, leader: &Value) -> Vec<(String, String)> {
         row("Cluster Name", text(&seal["cluster_name"]));
         row("Cluster ID", text(&seal["cluster_id"]));
     }
+    if on(&seal["fenced"]) {
+        row("Fenced", text(&seal["fence_reason"]));
+    }
     row("HA Enabled", on(&leader["ha_enabled"]).to_string());
     if on(&leader["ha_enabled"]) && !on(&seal["sealed"]) {
         let is_self = on(&leader["is_self"]);
@@ -132,6 +135,8 @@ impl Machine<'_> {
             ("recovery_seal", Zero::False),
             ("recovery_seal_type", Zero::Absent),
             ("storage_type", Zero::Absent),
+            ("fenced", Zero::Absent),
+            ("fence_reason", Zero::Absent),
             ("warnings", Zero::Absent),
         ];
         const LEADER: &[(&str, Zero)] = &[
@@ -208,6 +213,15 @@ mod tests {
              Storage Type    raft\nCluster Name    vault-cluster-d2a612a1\nCluster ID      8507789c\n\
              HA Enabled      false"
         );
+    }
+
+    #[test]
+    fn a_fenced_server_says_why() {
+        let fenced = json!({"fenced": true, "fence_reason": "store and mark are copies"});
+        let shown = table::pairs(rows(&seal(fenced.clone()), &json!({"ha_enabled": false})));
+        assert!(shown.contains("Fenced          store and mark are copies\nHA Enabled"), "{shown}");
+        let text = serde_json::to_string(&Machine { seal: &seal(fenced), leader: &json!({}) }).unwrap();
+        assert!(text.contains(r#""fenced":true,"fence_reason":"store and mark are copies""#), "{text}");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! `sys`, unsealed: one table, one file a family.
 
 mod capabilities;
+mod fence;
 mod internal;
 mod inventory;
 mod keys;
@@ -23,8 +24,9 @@ use super::{NativeRoute, Routes};
 pub(super) fn routes() -> &'static [NativeRoute] {
     static ROUTES: OnceLock<Vec<NativeRoute>> = OnceLock::new();
     ROUTES.get_or_init(|| {
-        let families: [fn(Routes) -> Routes; 13] = [
+        let families: [fn(Routes) -> Routes; 14] = [
             seal::routes,
+            fence::routes,
             mounts::routes,
             remount::routes,
             policies::routes,

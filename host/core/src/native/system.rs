@@ -94,7 +94,16 @@ async fn seal_status(core: &Core) -> Result<Response> {
         body["cluster_name"] = cluster.name.into();
         body["cluster_id"] = cluster.id.into();
     }
+    tell_fence(core, state.sealed, &mut body);
     Ok(bare(&body))
+}
+
+/// A fenced server says so where everybody looks; one that is not says nothing of it.
+fn tell_fence(core: &Core, sealed: bool, body: &mut Value) {
+    if let Some(reason) = core.fence.reason().filter(|_| !sealed) {
+        body["fenced"] = true.into();
+        body["fence_reason"] = reason.into();
+    }
 }
 
 async fn unseal(core: &Arc<Core>, data: &Map<String, Value>) -> Result<Response> {
@@ -127,7 +136,8 @@ async fn health(core: &Core, query: &Map<String, Value>) -> Result<Response> {
             .filter(|c| (100..1_000).contains(c))
             .ok_or_else(|| Error::invalid(format!("{field}: bad status code")))
     };
-    let codes = (code("activecode", 200)?, code("sealedcode", 503)?, code("uninitcode", 501)?);
+    let active = code("activecode", 200)?;
+    let codes = (active, code("sealedcode", 503)?, code("uninitcode", 501)?, code("fencedcode", active)?);
     for field in ["standbycode", "drsecondarycode", "performancestandbycode"] {
         code(field, 200)?;
     }
@@ -136,6 +146,7 @@ async fn health(core: &Core, query: &Map<String, Value>) -> Result<Response> {
     let status = match (initialized, state.sealed) {
         (false, _) => codes.2,
         (true, true) => codes.1,
+        (true, false) if core.fence.reason().is_some() => codes.3,
         (true, false) => codes.0,
     };
     let mut body = json!({
@@ -153,6 +164,7 @@ async fn health(core: &Core, query: &Map<String, Value>) -> Result<Response> {
         body["cluster_name"] = cluster.name.into();
         body["cluster_id"] = cluster.id.into();
     }
+    tell_fence(core, state.sealed, &mut body);
     Ok(Response { status: Some(status), ..bare(&body) })
 }
 

@@ -150,6 +150,7 @@ impl World {
 fn core(store: &Arc<Store>, clock: &Arc<ManualClock>, model: &Arc<Model>) -> Arc<Core> {
     Core::new(Parts {
         store: store.clone(),
+        witness: None,
         catalog: Arc::new(Engines::new(model)),
         review: Arc::new(Unseen),
         clock: clock.clone(),

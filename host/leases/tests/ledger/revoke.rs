@@ -1,7 +1,8 @@
 //! Revocations: again until it is gone, by force where somebody says so, and never page by page half done.
 
 use cofferdam_leases::Intent;
-use cofferdam_storage::port::{LeaseFilter, LeaseState, Op};
+use cofferdam_model::Timestamp;
+use cofferdam_storage::port::{Batch, LeaseFilter, LeaseState, Op, Physical as _};
 
 use crate::backend::{Creates, Mood};
 use crate::world::{World, intent};
@@ -32,6 +33,46 @@ async fn a_conflict_blocks_and_force_forgets() {
     world.ledger.revoke_all(all, true, true).await.unwrap();
     assert_eq!(world.state(&id).await, None);
     assert_eq!(world.backend.objects(), ["x"], "force is an explicit word: the object may stay");
+}
+
+/// Leases whose rows were damaged: one does not open, the other opens and does not read.
+#[tokio::test]
+async fn what_does_not_read_is_listed_and_goes_by_force_only() {
+    let world = World::new().await;
+    let (shut, blurred) = (world.made("b", "shut").await, world.made("b", "blurred").await);
+    let other = world.made("other", "spared").await;
+    let mut row = world.store.lease(&shut).await.unwrap().unwrap();
+    (row.body, row.version) = (b"damaged".to_vec(), row.version + 1);
+    let ops = vec![Op::UpdateLease { expect: row.version - 1, row }];
+    world.store.apply(Batch { checks: Vec::new(), ops }).await.unwrap();
+    let mut row = world.storage.lease(&blurred).await.unwrap().unwrap();
+    (row.body, row.version, row.due_at) = (b"[]".to_vec(), row.version + 1, Some(Timestamp::from_seconds(1)));
+    world.applied(vec![Op::UpdateLease { expect: row.version - 1, row }]).await;
+
+    let below = LeaseFilter { prefix: Some("db/creds/b/".to_owned()), ..LeaseFilter::default() };
+    for id in [&shut, &blurred] {
+        let one = LeaseFilter { prefix: Some(id.clone()), ..LeaseFilter::default() };
+        assert!(world.ledger.revoke_all(one, true, false).await.is_err(), "it is not gone, and must not seem so");
+    }
+    world.start_worker();
+    let listed = || async {
+        let mut ids: Vec<String> = world.ledger.unreadable().await.unwrap().into_iter().map(|l| l.id).collect();
+        ids.sort();
+        let mut both = [shut.clone(), blurred.clone()];
+        both.sort();
+        ids == both
+    };
+    world.until("both are listed", listed).await;
+    world.stop_worker();
+    assert!(world.ledger.holds(&shut).await.unwrap() && world.ledger.holds(&blurred).await.unwrap());
+
+    world.ledger.revoke_all(below.clone(), true, true).await.unwrap();
+    assert!(!world.ledger.holds(&shut).await.unwrap() && !world.ledger.holds(&blurred).await.unwrap());
+    assert!(world.ledger.unreadable().await.unwrap().is_empty());
+    assert_eq!(world.storage.unreadable(), 0);
+    assert_eq!(world.backend.released(), 2, "what was kept for them may go");
+    assert_eq!(world.state(&other).await, Some(LeaseState::Active), "another path's lease went too");
+    world.ledger.revoke_all(below, true, false).await.unwrap();
 }
 
 #[tokio::test]

@@ -19,6 +19,7 @@ const PRODUCTION: &str = r#"
 storage "raft" {
   path    = "/var/lib/vault"
   node_id = "one"
+  machine_id = "north-1"
 }
 listener "tcp" {
   address       = "127.0.0.1:9200"
@@ -47,7 +48,10 @@ telemetry { prometheus_retention_time = "30s" }
 #[test]
 fn what_runs_elsewhere_is_understood() {
     let config = read(PRODUCTION).expect("a good configuration");
-    assert_eq!(config.store, Some(Store::Sqlite { path: "/var/lib/vault".to_owned() }));
+    assert_eq!(
+        config.store,
+        Some(Store::Sqlite { path: "/var/lib/vault".to_owned(), machine_id: Some("north-1".to_owned()) })
+    );
     assert_eq!(config.notes.len(), 1, "{:?}", config.notes);
     assert!(config.notes[0].contains("SQLite"));
     assert_eq!(config.warnings, Vec::<String>::new());
@@ -88,7 +92,7 @@ fn json_means_the_same() {
       "default_lease_ttl": 60, "max_lease_ttl": "120"
     }"#;
     let config = read(text).expect("a good configuration");
-    assert_eq!(config.store, Some(Store::Sqlite { path: "/data".to_owned() }));
+    assert_eq!(config.store, Some(Store::Sqlite { path: "/data".to_owned(), machine_id: None }));
     assert_eq!(config.listeners[0].max_request_size, None);
     assert_eq!((config.default_lease_ttl, config.max_lease_ttl), (60, 120));
 }

@@ -24,6 +24,10 @@ impl Quarantine {
         self.set().contains(key)
     }
 
+    pub(super) fn keys(&self) -> Vec<String> {
+        self.set().iter().cloned().collect()
+    }
+
     pub(super) fn len(&self) -> usize {
         self.set().len()
     }

@@ -116,6 +116,7 @@ fn act(ctx: Ctx<'_>) -> BoxFuture<'_, Result<Response>> {
         let Some((mount, action)) = ctx.param("path").trim_end_matches('/').rsplit_once('/') else {
             return Err(Error::invalid("say what is to be done: <mount>/adopt, <mount>/destroy or <mount>/ignore"));
         };
+        ctx.vault.fence.check()?;
         let mount = mount_at(&ctx, mount)?;
         let object = ctx.text("object");
         if object.is_empty() {

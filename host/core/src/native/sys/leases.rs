@@ -123,6 +123,7 @@ fn list(ctx: Ctx<'_>) -> BoxFuture<'_, Result<Response>> {
 
 fn renew(ctx: Ctx<'_>) -> BoxFuture<'_, Result<Response>> {
     Box::pin(async move {
+        ctx.vault.fence.check()?;
         let id = lease_id(&ctx)?;
         let ledger = ctx.vault.ledger();
         let lease = ledger.active(id).await?.ok_or_else(|| Error::invalid("lease not found"))?;
@@ -143,6 +144,7 @@ fn queued(sync: bool) -> Response {
 
 fn revoke(ctx: Ctx<'_>) -> BoxFuture<'_, Result<Response>> {
     Box::pin(async move {
+        ctx.vault.fence.check()?;
         let sync = ctx.flag("sync", true);
         ctx.vault.ledger().revoke(lease_id(&ctx)?, sync).await?;
         Ok(queued(sync))
@@ -166,6 +168,7 @@ fn revoke_force(ctx: Ctx<'_>) -> BoxFuture<'_, Result<Response>> {
 
 /// A prefix without a slash at its end is a lease first, else a folder.
 async fn revoke_below(ctx: &Ctx<'_>, sync: bool, force: bool) -> Result<()> {
+    ctx.vault.fence.check()?;
     let prefix = ctx.param("prefix");
     if prefix.trim_matches('/').is_empty() {
         return Err(Error::invalid("prefix: must not be empty"));
@@ -175,7 +178,7 @@ async fn revoke_below(ctx: &Ctx<'_>, sync: bool, force: bool) -> Result<()> {
         return ledger.revoke(prefix, sync).await;
     }
     let folder = if prefix.ends_with('/') { prefix.to_owned() } else { format!("{prefix}/") };
-    if force && ledger.get(prefix).await?.is_some() {
+    if force && ledger.holds(prefix).await? {
         let only = LeaseFilter { prefix: Some(prefix.to_owned()), ..LeaseFilter::default() };
         return ledger.revoke_all(only, sync, true).await;
     }
@@ -189,20 +192,33 @@ fn tidy(_ctx: Ctx<'_>) -> BoxFuture<'_, Result<Response>> {
     })
 }
 
-/// Leases that a backend refuses to give back, or that are blocked.
-async fn stuck_leases(ctx: &Ctx<'_>) -> Result<Vec<Lease>> {
+/// A lease that will not go by itself.
+struct Stuck {
+    id: String,
+    /// Its uuid.
+    mount: String,
+    why: Option<String>,
+}
+
+/// Leases that a backend refuses to give back, that are blocked, or that do not read.
+async fn stuck_leases(ctx: &Ctx<'_>) -> Result<Vec<Stuck>> {
     const PAGE: usize = 1_000;
+    let ledger = ctx.vault.ledger();
     let mut out = Vec::new();
     for state in [LeaseState::Revoking, LeaseState::Blocked] {
         let mut filter = LeaseFilter { state: Some(state), ..LeaseFilter::default() };
         loop {
-            let page = ctx.vault.ledger().find(&filter, PAGE).await?;
+            let page = ledger.find(&filter, PAGE).await?;
             let Some(last) = page.last() else { break };
             filter.after = Some(last.id.clone());
             let stuck = |l: &Lease| state == LeaseState::Blocked || l.record.attempts >= STUCK_ATTEMPTS;
-            out.extend(page.into_iter().filter(stuck));
+            let page = page.into_iter().filter(stuck);
+            out.extend(page.map(|l| Stuck { id: l.id, mount: l.mount, why: l.record.last_error }));
         }
     }
+    let why = "the lease does not read; revoke-force forgets it";
+    let unreadable = ledger.unreadable().await?.into_iter();
+    out.extend(unreadable.map(|l| Stuck { id: l.id, mount: l.mount, why: Some(why.to_owned()) }));
     Ok(out)
 }
 
@@ -236,7 +252,7 @@ fn stuck(ctx: Ctx<'_>) -> BoxFuture<'_, Result<Response>> {
         let shown: Vec<Value> = leases
             .iter()
             .take(limit)
-            .map(|l| json!({ "lease_id": l.id, "mount_id": l.mount, "error": l.record.last_error }))
+            .map(|l| json!({ "lease_id": l.id, "mount_id": l.mount, "error": l.why }))
             .collect();
         Ok(Response::with_value(&json!({ "lease_count": leases.len(), "leases": shown })))
     })

@@ -1,0 +1,79 @@
+//! Leases whose rows do not open or do not read: nobody can ask a backend for them, but they can be seen and forgotten.
+
+use cofferdam_model::{Error, Result};
+use cofferdam_storage::port::{Batch, LeaseFilter, LeaseRow, LeaseState, Op, Outcome};
+
+use crate::ledger::Ledger;
+use crate::record::Lease;
+
+/// What is left of a lease that does not read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreadable {
+    /// `<request path>/<24 letters and digits>`.
+    pub id: String,
+    /// The mount's uuid.
+    pub mount: String,
+}
+
+impl Ledger {
+    /// Whether there is a lease of this id, readable or not.
+    ///
+    /// # Errors
+    /// Store trouble.
+    pub async fn holds(&self, id: &str) -> Result<bool> {
+        Ok(self.storage.lease_columns(id).await?.is_some())
+    }
+
+    /// Leases that came up and could not be read.
+    ///
+    /// # Errors
+    /// Store trouble.
+    pub async fn unreadable(&self) -> Result<Vec<Unreadable>> {
+        const PAGE: usize = 1_000;
+        let mut rows = self.storage.damaged_leases(&LeaseFilter::default()).await?;
+        // What opens and does not read was put off.
+        let mut put_off = LeaseFilter { state: Some(LeaseState::Blocked), ..LeaseFilter::default() };
+        loop {
+            let page = self.storage.leases(&put_off, PAGE).await?;
+            let Some(last) = page.last() else { break };
+            put_off.after = Some(last.id.clone());
+            rows.extend(page.into_iter().filter(|row| Lease::open(row.clone()).is_err()));
+        }
+        Ok(rows.into_iter().map(|LeaseRow { id, mount, .. }| Unreadable { id, mount }).collect())
+    }
+
+    /// An operator's explicit word on all that the filter finds and that does not open. A search with the filter must
+    /// have come before.
+    pub(crate) async fn abandon_damaged(&self, filter: &LeaseFilter) -> Result<()> {
+        for row in self.storage.damaged_leases(filter).await? {
+            self.abandon_unreadable(&row.id, &does_not_open(&row.id)).await?;
+        }
+        Ok(())
+    }
+
+    /// An operator's explicit word: the row goes, whatever it was for.
+    pub(crate) async fn abandon_unreadable(&self, id: &str, why: &Error) -> Result<()> {
+        while let Some(row) = self.storage.lease_columns(id).await? {
+            let ops = vec![Op::DeleteLease { id: row.id.clone(), expect: row.version }];
+            if self.storage.apply(Batch { checks: Vec::new(), ops }).await? == Outcome::Applied {
+                tracing::warn!(lease = id, error = %why, "forgotten by force; the backend may still hold what it was for");
+                self.events.removed.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                self.backends.released(&row.mount, &row.backend, u64::try_from(row.generation).unwrap_or(0)).await;
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// What cannot be taken back because it does not read must not look as if it were gone.
+    pub(crate) async fn none_damaged(&self, filter: &LeaseFilter) -> Result<()> {
+        match self.storage.damaged_leases(filter).await?.first() {
+            None => Ok(()),
+            Some(row) => Err(does_not_open(&row.id)),
+        }
+    }
+}
+
+fn does_not_open(id: &str) -> Error {
+    Error::internal(format!("lease {id:?} does not open and cannot be revoked, only forgotten (revoke-force)"))
+}
