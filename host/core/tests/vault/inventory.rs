@@ -3,7 +3,7 @@
 use cofferdam_model::ErrorKind::{Denied, Invalid};
 use serde_json::{Value, json};
 
-use crate::world::{Read, Update, World, text};
+use crate::world::{Read, Update, World, refused, text};
 
 const BACKENDS: [(&str, &str); 3] = [("main", "db.corp:5432"), ("main-b", "b.corp:5432"), ("mai", "c.corp:5432")];
 
@@ -40,6 +40,8 @@ async fn a_page_costs_a_page() {
     let (world, made) = world().await;
     let (all, next) = page(&world, 100, "").await;
     assert_eq!((all.len(), next), (6, None));
+    let bad = world.ask(&world.root, Read, "sys/inventory/db", json!({ "after": all[0] })).await;
+    assert_eq!(refused(bad), Invalid);
     let once = looked(&world);
     for limit in [1, 2, 4, 5] {
         let (mut all, mut after) = (Vec::new(), String::new());

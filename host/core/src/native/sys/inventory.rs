@@ -47,26 +47,27 @@ fn list(ctx: Ctx<'_>) -> BoxFuture<'_, Result<Response>> {
         };
         let ignored = ctx.flag("ignored", true);
         let (listings, now) = (&ctx.vault.listings, ctx.vault.clock.proven());
-        let (listing, after) = cursor(ctx.text("after"));
-        let kept = listing.and_then(|id| Some((id.to_owned(), listings.get(id, &mount.uuid, now)?)));
-        let (listing, inventory) = match kept {
-            Some((id, inventory)) => (Some(id), inventory),
-            None => (None, Arc::new(inventory::look(ctx.vault, &mount, None).await?.to_be_read())),
+        let cursor = Cursor::read(ctx.text("after"))?;
+        let kept = cursor.and_then(|cursor| listings.get(cursor.listing, &mount.uuid, now));
+        let inventory = match &kept {
+            Some(inventory) => inventory.clone(),
+            None => Arc::new(inventory::look(ctx.vault, &mount, None).await?.to_be_read()),
         };
         let wanted =
             |item: &&Item| state.is_none_or(|state| state == item.state) && (ignored || item.ignored.is_none());
-        let begin = inventory.items.partition_point(|item| after.is_some_and(|after| place(item) <= after));
+        let begin = inventory.items.partition_point(|item| cursor.is_some_and(|cursor| place(item) <= cursor.after));
         let items = inventory.items.iter().skip(begin);
         let mut page: Vec<&Item> = items.filter(wanted).take(limit.saturating_add(1)).collect();
         let more = page.len() > limit;
         page.truncate(limit);
-        let next = match (page.last().filter(|_| more), listing) {
-            (Some(last), listing) => {
-                let id = listing.unwrap_or_else(|| listings.keep(&mount.uuid, inventory.clone(), now));
+        let read = cursor.filter(|_| kept.is_some()).map(|cursor| cursor.listing.to_owned());
+        let next = match (page.last().filter(|_| more), read) {
+            (Some(last), read) => {
+                let id = read.unwrap_or_else(|| listings.keep(&mount.uuid, inventory.clone(), now));
                 Some(format!("{id}:{}/{}", last.backend, last.stamp))
             }
-            (None, listing) => {
-                listing.iter().for_each(|id| listings.forget(id));
+            (None, read) => {
+                read.iter().for_each(|id| listings.forget(id));
                 None
             }
         };
@@ -76,11 +77,23 @@ fn list(ctx: Ctx<'_>) -> BoxFuture<'_, Result<Response>> {
     })
 }
 
-/// Which listing is being read, and behind what the next page begins. A listing that is there no longer is made anew.
-fn cursor(next: &str) -> (Option<&str>, Option<(&str, &str)>) {
-    match next.split_once(':') {
-        Some((id, place)) => (Some(id), place.split_once('/')),
-        None => (None, None),
+/// Where the next page begins.
+#[derive(Clone, Copy)]
+struct Cursor<'a> {
+    /// The listing that is being read. One that is there no longer is made anew.
+    listing: &'a str,
+    /// The place of the last item.
+    after: (&'a str, &'a str),
+}
+
+impl<'a> Cursor<'a> {
+    fn read(next: &'a str) -> Result<Option<Self>> {
+        if next.is_empty() {
+            return Ok(None);
+        }
+        let read = next.split_once(':').and_then(|(listing, place)| Some((listing, place.split_once('/')?)));
+        let (listing, after) = read.ok_or_else(|| Error::invalid("after: give `next` of the answer before"))?;
+        Ok(Some(Self { listing, after }))
     }
 }
 
