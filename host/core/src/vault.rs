@@ -41,6 +41,7 @@ pub(crate) struct Vault {
     /// Something that was kept for leases may have outlived the last of them.
     pub(crate) unreleased: AtomicBool,
     pub(crate) moved: crate::mount_life::Moved,
+    pub(crate) counted: crate::metrics::Counted,
     pub(crate) rotating: crate::rotate::Rotating,
     /// Distinguishes callers for engines without showing tokens.
     pub(crate) fingerprint_key: cofferdam_crypto::Key,
@@ -78,6 +79,7 @@ impl Vault {
             // Whoever was here before may have been interrupted.
             unreleased: AtomicBool::new(true),
             moved: crate::mount_life::Moved::default(),
+            counted: crate::metrics::Counted::default(),
             rotating: crate::rotate::Rotating::default(),
             fingerprint_key: root.derive("caller fingerprint"),
             ledger: OnceLock::new(),
