@@ -40,6 +40,6 @@ fn it_forges_no_line_of_the_log() {
 #[test]
 fn an_answer_too_large_is_a_fault() {
     arena().mount("large", "output");
-    arena().ends("answer", "large/attack/answer", json!({}));
+    arena().ends("trap", "large/attack/answer", json!({}));
     arena().neighbour_is_well();
 }
