@@ -42,6 +42,8 @@ fn compartments_are_measured_by_engine_and_mount() {
     assert_eq!(value(&text, &format!("cofferdam_engine_calls_running{database}")), Some(0.0));
     assert_eq!(value(&text, "vault_core_unsealed"), Some(1.0));
     assert_eq!(value(&text, "cofferdam_leases_total{event=\"issued\"}"), Some(1.0));
+    assert_eq!(value(&text, "vault_expire_num_leases"), Some(1.0));
+    assert_eq!(value(&text, "cofferdam_fenced"), Some(0.0));
     assert!(value(&text, "cofferdam_http_responses_total{class=\"2xx\"}").is_some_and(|n| n >= 5.0), "{text}");
     assert!(value(&text, "cofferdam_instances_places{pool=\"common\"}").is_some_and(|n| n > 1.0));
     assert!(value(&text, "process_resident_memory_bytes").is_some_and(|n| n > 1e6), "{text}");

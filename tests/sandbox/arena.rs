@@ -62,6 +62,39 @@ impl Arena {
         self.api.put(path, body)
     }
 
+    /// What `sys/sandbox/denials` has to say of a mount: how much in all, and what, newest first.
+    fn refusals(&self, mount: &str) -> (u64, Vec<String>) {
+        let shown = self.api.get(&format!("sys/sandbox/denials?mount={mount}&limit=1000")).ok()["data"].clone();
+        let number = |value: &Value| value.as_u64().unwrap_or(0);
+        let counts = &shown["counts"][0];
+        let faults = counts["faults"].as_object().into_iter().flatten().map(|(_, count)| number(count));
+        let count = number(&counts["denials"]) + faults.sum::<u64>();
+        let texts = shown["denials"].as_array().into_iter().flatten();
+        let text = |d: &Value| format!("{}: {}", d["attempt"].as_str().unwrap(), d["reason"].as_str().unwrap());
+        (count, texts.map(text).collect())
+    }
+
+    /// Whatever is refused or ended meanwhile is shown to reviewers, with this in its text.
+    #[track_caller]
+    pub(crate) fn shows<T>(&self, path: &str, text: &str, attack: impl FnOnce() -> T) -> T {
+        let mount = path.split('/').next().unwrap_or_default();
+        let (before, _) = self.refusals(mount);
+        let came = attack();
+        let (after, shown) = self.refusals(mount);
+        assert!(after > before, "{path}: nothing was counted as refused ({text:?} was expected)");
+        let new = usize::try_from(after - before).unwrap_or(usize::MAX);
+        let listed = shown.iter().take(new).any(|refusal| refusal.contains(text));
+        assert!(listed, "{path}: {text:?} is not listed: {shown:?}");
+        came
+    }
+
+    /// An attack that ends its call for this kind of reason, which reviewers are shown.
+    #[track_caller]
+    pub(crate) fn ends(&self, kind: &str, path: &str, body: Value) {
+        let reply = self.shows(path, &format!("call ended: {kind}: "), || self.attack(path, body));
+        names_the_culprit(&reply, path);
+    }
+
     /// Waits until there is no lease below the path: what nobody knows the outcome of is revoked, and gone once nothing
     /// of it can appear any more.
     #[track_caller]
@@ -78,9 +111,14 @@ impl Arena {
         assert_eq!(self.api.list("neighbour").expect(200)["data"]["keys"][0], "greeting");
     }
 
-    /// So many equal attacks at once, none of which may succeed; the neighbour answers while they last.
+    /// So many equal attacks at once, each ended for this kind of reason; the neighbour answers while they last.
     #[track_caller]
-    pub(crate) fn contained(&self, path: &str, at_once: usize) {
+    pub(crate) fn contained(&self, kind: &str, path: &str, at_once: usize) {
+        self.shows(path, &format!("call ended: {kind}: "), || self.all_end(path, at_once));
+    }
+
+    #[track_caller]
+    fn all_end(&self, path: &str, at_once: usize) {
         let mut answers_meanwhile = 0;
         let replies: Vec<Reply> = thread::scope(|scope| {
             let attacks: Vec<_> =

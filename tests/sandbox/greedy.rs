@@ -14,20 +14,20 @@ fn because(path: &str, reason: &str) {
 #[test]
 fn one_text_many_times_is_not_copied() {
     arena().mount("greedy-aliases", "greedy");
-    arena().contained("greedy-aliases/attack/aliases", 2);
+    arena().contained("trap", "greedy-aliases/attack/aliases", 2);
     because("greedy-aliases/attack/aliases", "too much data is being copied");
 }
 
 #[test]
 fn handles_are_counted() {
     arena().mount("greedy-handles", "greedy");
-    arena().contained("greedy-handles/attack/handles", 2);
+    arena().contained("trap", "greedy-handles/attack/handles", 2);
     because("greedy-handles/attack/handles", "resource table");
 }
 
 #[test]
 fn a_stack_has_an_end() {
     arena().mount("greedy-stack", "greedy");
-    arena().contained("greedy-stack/attack/stack", 2);
+    arena().contained("trap", "greedy-stack/attack/stack", 2);
     arena().api().post("greedy-stack/attack/rest", json!({})).expect(200);
 }

@@ -54,7 +54,8 @@ fn a_handle_that_could_not_be_read_again_is_not_taken() {
     arena().mount_with_backend("lie-handle", "lies", Postgres::shared().port());
     for role in ["unread-handle", "huge-handle", "no-handle"] {
         let path = format!("lie-handle/creds/pg/{role}");
-        names_the_culprit(&arena().api().get(&path), &path);
+        let ask = || arena().api().get(&path);
+        names_the_culprit(&arena().shows(&path, "call ended: answer: ", ask), &path);
         // What was made before the lie is undone by what the plan said.
         arena().forgets(&path);
     }
@@ -68,7 +69,8 @@ fn too_few_and_too_many_answers_end_nothing() {
     for role in ["no-answers", "many-answers"] {
         let made = arena().api().get(&format!("lie-answers/creds/pg/{role}")).expect(200);
         let id = made["lease_id"].as_str().unwrap();
-        let reply = arena().api().put("sys/leases/revoke", json!({ "lease_id": id, "sync": true }));
+        let revoke = || arena().api().put("sys/leases/revoke", json!({ "lease_id": id, "sync": true }));
+        let reply = arena().shows("lie-answers/", "call ended: answer: ", revoke);
         assert!(reply.status >= 400, "{role}: the revocation claims to have succeeded");
         arena().api().put("sys/leases/lookup", json!({ "lease_id": id })).expect(200);
     }

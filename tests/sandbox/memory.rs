@@ -2,12 +2,12 @@
 
 use serde_json::json;
 
-use crate::arena::{arena, names_the_culprit};
+use crate::arena::arena;
 
 #[test]
 fn small_steps_end_at_the_limit() {
     arena().mount("steps", "memory");
-    names_the_culprit(&arena().attack("steps/attack/steps", json!({})), "steps/");
+    arena().ends("memory", "steps/attack/steps", json!({}));
     arena().neighbour_is_well();
     arena().api().get("steps/attack/rest").expect(200);
 }
@@ -15,7 +15,7 @@ fn small_steps_end_at_the_limit() {
 #[test]
 fn a_leap_beyond_the_limit_is_refused() {
     arena().mount("leaps", "memory");
-    names_the_culprit(&arena().attack("leaps/attack/leaps", json!({})), "leaps/");
+    arena().ends("memory", "leaps/attack/leaps", json!({}));
     arena().neighbour_is_well();
     arena().api().get("leaps/attack/rest").expect(200);
 }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::arena::{arena, names_the_culprit};
+use crate::arena::arena;
 
 /// What one call may add to the server's log, generously.
 const LOG_BYTES_MAX: usize = 1 << 20;
@@ -40,6 +40,6 @@ fn it_forges_no_line_of_the_log() {
 #[test]
 fn an_answer_too_large_is_a_fault() {
     arena().mount("large", "output");
-    names_the_culprit(&arena().attack("large/attack/answer", json!({})), "large/");
+    arena().ends("trap", "large/attack/answer", json!({}));
     arena().neighbour_is_well();
 }

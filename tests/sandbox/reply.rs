@@ -2,14 +2,13 @@
 
 use serde_json::json;
 
-use crate::arena::{arena, names_the_culprit};
+use crate::arena::arena;
 
 #[test]
 fn what_is_no_answer_is_a_fault() {
     arena().mount("garbage", "reply");
     for how in ["no-json", "no-object", "two-values", "deep", "status-0", "status-500", "status-999"] {
-        let path = format!("garbage/attack/{how}");
-        names_the_culprit(&arena().attack(&path, json!({})), &path);
+        arena().ends("answer", &format!("garbage/attack/{how}"), json!({}));
     }
     arena().api().get("garbage/attack/rest").expect(200);
     arena().neighbour_is_well();

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::arena::{arena, names_the_culprit};
+use crate::arena::arena;
 
 /// Keys that are none.
 const BAD: [&str; 11] =
@@ -13,8 +13,7 @@ fn bad_keys_end_the_call() {
     arena().mount("keys", "storage");
     for key in BAD {
         for how in ["put", "get"] {
-            let path = format!("keys/attack/{how}");
-            names_the_culprit(&arena().attack(&path, json!({ "key": key })), &path);
+            arena().ends("rule", &format!("keys/attack/{how}"), json!({ "key": key }));
         }
     }
     let listed = arena().attack("keys/attack/scan", json!({ "key": "" })).expect(200);
@@ -41,7 +40,7 @@ fn a_mount_sees_its_own_entries_only() {
 #[test]
 fn a_hoard_is_refused_and_leaves_nothing() {
     arena().mount("hoard", "storage");
-    names_the_culprit(&arena().attack("hoard/attack/hoard", json!({})), "hoard/");
+    arena().ends("rule", "hoard/attack/hoard", json!({}));
     let left = arena().attack("hoard/attack/list", json!({ "key": "" })).expect(200);
     assert_eq!(left["data"]["found"], json!([]));
     arena().neighbour_is_well();
@@ -50,7 +49,7 @@ fn a_hoard_is_refused_and_leaves_nothing() {
 #[test]
 fn a_write_before_a_trap_never_happened() {
     arena().mount("undone", "storage");
-    names_the_culprit(&arena().attack("undone/attack/put-then-trap", json!({ "key": "half" })), "undone/");
+    arena().ends("trap", "undone/attack/put-then-trap", json!({ "key": "half" }));
     let half = arena().attack("undone/attack/get", json!({ "key": "half" })).expect(200);
     assert_eq!(half["data"]["found"], false);
 }

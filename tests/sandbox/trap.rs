@@ -16,7 +16,7 @@ fn live(id: &str) -> bool {
 #[test]
 fn in_handle() {
     arena().mount("trap-handle", "trap");
-    names_the_culprit(&arena().attack("trap-handle/attack/handle", json!({})), "trap-handle/");
+    arena().ends("trap", "trap-handle/attack/handle", json!({}));
     arena().api().get("trap-handle/attack/rest").expect(200);
     let metrics = arena().api().get("sys/metrics?format=prometheus").expect(200);
     let counted = "cofferdam_engine_faults_total{engine=\"trap\",kind=\"trap\",mount=\"trap-handle/\"} 1\n";
@@ -27,7 +27,8 @@ fn in_handle() {
 #[test]
 fn in_create() {
     arena().mount_with_backend("trap-create", "trap", Postgres::shared().port());
-    names_the_culprit(&arena().api().get("trap-create/creds/pg/create"), "trap-create/");
+    let ask = || arena().api().get("trap-create/creds/pg/create");
+    names_the_culprit(&arena().shows("trap-create/", "call ended: trap: ", ask), "trap-create/");
     arena().forgets("trap-create/creds/pg/create");
     arena().neighbour_is_well();
 }
@@ -36,7 +37,8 @@ fn in_create() {
 fn in_renew() {
     arena().mount_with_backend("trap-renew", "trap", Postgres::shared().port());
     let made = arena().api().get("trap-renew/creds/pg/renew").expect(200);
-    let reply = arena().api().put("sys/leases/renew", json!({ "lease_id": lease(&made) }));
+    let renew = || arena().api().put("sys/leases/renew", json!({ "lease_id": lease(&made) }));
+    let reply = arena().shows("trap-renew/", "call ended: trap: ", renew);
     names_the_culprit(&reply, "trap-renew/");
     assert!(live(lease(&made)), "a renewal that failed ended the lease");
     arena().neighbour_is_well();
@@ -47,7 +49,8 @@ fn in_revoke() {
     arena().mount_with_backend("trap-revoke", "trap", Postgres::shared().port());
     let made = arena().api().get("trap-revoke/creds/pg/revoke").expect(200);
     let other = arena().api().get("trap-revoke/creds/pg/honest").expect(200);
-    let reply = arena().api().put("sys/leases/revoke", json!({ "lease_id": lease(&made), "sync": true }));
+    let revoke = || arena().api().put("sys/leases/revoke", json!({ "lease_id": lease(&made), "sync": true }));
+    let reply = arena().shows("trap-revoke/", "call ended: trap: ", revoke);
     assert!(reply.status >= 400, "the revocation claims to have succeeded: {}", reply.body);
     arena().neighbour_is_well();
     // Others of the same mount are not held up.

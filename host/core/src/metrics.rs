@@ -1,12 +1,16 @@
-//! What can be measured, gathered when somebody asks: nothing here scans, and nobody who is measured waits.
+//! What can be measured, gathered when somebody asks: nothing here scans but the count of leases, which is remembered
+//! for a while, and nobody who is measured waits.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use cofferdam_model::review::{FaultKind, Report};
 use cofferdam_model::{Error, Result, Timestamp};
+use cofferdam_storage::port::LeaseFilter;
 use prometheus::proto::MetricFamily;
 use prometheus::{Gauge, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder};
 use serde_json::{Map, Value, json};
+use tokio::time::Instant;
 
 use crate::VERSION;
 use crate::core::Core;
@@ -40,6 +44,28 @@ pub struct ProcessStats {
     pub threads: u64,
     /// When it started.
     pub started: Timestamp,
+}
+
+/// What takes time to count, and when it was counted.
+#[derive(Default)]
+pub(crate) struct Counted(tokio::sync::Mutex<Option<(Instant, f64)>>);
+
+impl Counted {
+    /// How long a count is good enough: scrapers that come often cost no more than others.
+    const GOOD_FOR: Duration = Duration::from_secs(10);
+
+    async fn leases(&self, vault: &Vault) -> Result<f64> {
+        let mut counted = self.0.lock().await;
+        if let Some((at, count)) = *counted
+            && at.elapsed() < Self::GOOD_FOR
+        {
+            return Ok(count);
+        }
+        #[expect(clippy::cast_precision_loss, reason = "a gauge of Prometheus is a float")]
+        let count = vault.ledger().count(&LeaseFilter::default()).await? as f64;
+        *counted = Some((Instant::now(), count));
+        Ok(count)
+    }
 }
 
 /// A registry for one answer.
@@ -85,6 +111,8 @@ async fn gather(core: &Core) -> Result<Vec<MetricFamily>> {
     sandbox(core, vault.as_deref(), &sheet)?;
     if let Some(vault) = &vault {
         unsealed(vault, &sheet)?;
+        let leases = vault.counted.leases(vault).await?;
+        sheet.gauge("vault_expire_num_leases", "Leases that are not yet gone.", leases)?;
     }
     Ok(sheet.0.gather())
 }

@@ -43,6 +43,7 @@ pub(crate) struct Vault {
     /// Something that was kept for leases may have outlived the last of them.
     pub(crate) unreleased: AtomicBool,
     pub(crate) moved: crate::mount_life::Moved,
+    pub(crate) counted: crate::metrics::Counted,
     pub(crate) rotating: crate::rotate::Rotating,
     pub(crate) listings: crate::inventory::Listings,
     /// Distinguishes callers for engines without showing tokens.
@@ -82,6 +83,7 @@ impl Vault {
             // Whoever was here before may have been interrupted.
             unreleased: AtomicBool::new(true),
             moved: crate::mount_life::Moved::default(),
+            counted: crate::metrics::Counted::default(),
             rotating: crate::rotate::Rotating::default(),
             listings: crate::inventory::Listings::default(),
             fingerprint_key: root.derive("caller fingerprint"),

@@ -12,6 +12,7 @@ use crate::breaker::BackendKey;
 use crate::ledger::{Ledger, open_all};
 use crate::record::Lease;
 use crate::revoke::Attempt;
+use crate::unreadable::only_by_force;
 
 const PAGE: usize = 500;
 /// Leases of one call under way at once; how many of them ask a backend is the breakers' matter.
@@ -39,13 +40,13 @@ impl Ledger {
             }
             ledger.finish_all(filter.clone(), force).await?;
             ledger.none_damaged(&filter).await?;
-            unread.map_or(Ok(()), Err)
+            unread.map_or(Ok(()), |id| Err(only_by_force(&id)))
         });
         task.await.unwrap_or_else(|e| Err(Error::internal(format!("the task of a revocation ended: {e}"))))
     }
 
-    /// Answers what is wrong with one of those that do not read, where some are left out.
-    async fn condemn_all(&self, mut filter: LeaseFilter, force: bool) -> Result<Option<Error>> {
+    /// Answers one of those that do not read, where some are left out.
+    async fn condemn_all(&self, mut filter: LeaseFilter, force: bool) -> Result<Option<String>> {
         let mut unread = None;
         loop {
             let rows = self.storage.leases(&filter, PAGE).await?;
@@ -58,7 +59,7 @@ impl Ledger {
                     Err(e) if force => self.abandon_unreadable(&row.id, &e).await?,
                     Err(e) => {
                         tracing::error!(error = %e, "lease left out");
-                        unread = Some(e);
+                        unread = Some(row.id);
                     }
                 }
             }

@@ -46,7 +46,7 @@ impl Ledger {
     /// have come before.
     pub(crate) async fn abandon_damaged(&self, filter: &LeaseFilter) -> Result<()> {
         for row in self.storage.damaged_leases(filter).await? {
-            self.abandon_unreadable(&row.id, &does_not_open(&row.id)).await?;
+            self.abandon_unreadable(&row.id, &Error::internal("its row does not open")).await?;
         }
         Ok(())
     }
@@ -69,11 +69,12 @@ impl Ledger {
     pub(crate) async fn none_damaged(&self, filter: &LeaseFilter) -> Result<()> {
         match self.storage.damaged_leases(filter).await?.first() {
             None => Ok(()),
-            Some(row) => Err(does_not_open(&row.id)),
+            Some(row) => Err(only_by_force(&row.id)),
         }
     }
 }
 
-fn does_not_open(id: &str) -> Error {
-    Error::internal(format!("lease {id:?} does not open and cannot be revoked, only forgotten (revoke-force)"))
+/// What whoever wants such a lease revoked is told.
+pub(crate) fn only_by_force(id: &str) -> Error {
+    Error::backend(format!("lease {id:?} does not read and cannot be revoked, only forgotten (revoke-force)"))
 }

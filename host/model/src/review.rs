@@ -77,7 +77,7 @@ pub struct Inspection {
     pub refused: Vec<String>,
 }
 
-/// One refusal of the gate.
+/// One refusal of the gate, or a call that was ended at a limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Denial {
     /// When.
@@ -86,9 +86,9 @@ pub struct Denial {
     pub engine: String,
     /// The mount's path.
     pub mount: String,
-    /// Of the client's request, or of the job.
+    /// Of the client's request, or of the job; "" for a call that was ended.
     pub request_id: String,
-    /// What the engine tried: `connect 10.0.0.1:80`, `look up evil.example`.
+    /// What the engine tried: `connect 10.0.0.1:80`, `look up evil.example`; or `call ended: ` and the kind of fault.
     pub attempt: String,
     /// Why not.
     pub reason: String,

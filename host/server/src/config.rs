@@ -57,6 +57,8 @@ pub(crate) struct Config {
     pub(crate) backend_ca_file: Option<String>,
     /// Metrics are there in Prometheus's format.
     pub(crate) prometheus: bool,
+    /// Whether the operator knows that keys may be swapped out.
+    pub(crate) swap_is_known: bool,
     /// For standard output: where a setting means something else here than elsewhere.
     pub(crate) notes: Vec<String>,
     /// For standard error: what is not understood, or not built.
@@ -80,6 +82,7 @@ impl Default for Config {
             allow_loopback: true,
             backend_ca_file: None,
             prometheus: true,
+            swap_is_known: false,
             notes: Vec::new(),
             warnings: Vec::new(),
         }
@@ -87,14 +90,13 @@ impl Default for Config {
 }
 
 /// Settings of the peers that have nothing to act on here, and take no protection away by being passed over.
-const MEANINGLESS: [&str; 24] = [
+const MEANINGLESS: [&str; 23] = [
     "administrative_namespace_path",
     "cache_size",
     "cluster_addr",
     "detect_deadlocks",
     "disable_cache",
     "disable_clustering",
-    "disable_mlock",
     "disable_performance_standby",
     "disable_sealwrap",
     "disable_standby_reads",
@@ -129,7 +131,7 @@ const UNBUILT: [(&str, &str); 10] = [
 ];
 
 /// What [`Config::apply`] reads.
-const KNOWN: [&str; 16] = [
+const KNOWN: [&str; 17] = [
     "allow_loopback_backends",
     "api_addr",
     "backend",
@@ -137,6 +139,7 @@ const KNOWN: [&str; 16] = [
     "cluster_name",
     "default_lease_ttl",
     "default_max_request_duration",
+    "disable_mlock",
     "disable_printable_check",
     "listener",
     "log_format",
@@ -199,6 +202,9 @@ impl Config {
         }
         if let Some(disabled) = body.attr_bool("disable_printable_check")? {
             self.disable_printable_check = disabled;
+        }
+        if let Some(known) = body.attr_bool("disable_mlock")? {
+            self.swap_is_known = known;
         }
         if let Some(allowed) = body.attr_bool("allow_loopback_backends")? {
             self.allow_loopback = allowed;

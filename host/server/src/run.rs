@@ -52,6 +52,9 @@ fn system(what: &'static str) -> impl FnOnce(std::io::Error) -> RunError {
 /// Runs the server to its end.
 pub(crate) fn run(plan: Plan) -> Result<(), RunError> {
     harden::limits();
+    if !plan.config.swap_is_known && plan.dev.is_none() {
+        harden::warn_of_swap();
+    }
     #[cfg(feature = "failpoints")]
     crate::failpoints::arm().map_err(system("the failpoints' folder"))?;
     for warning in &plan.config.warnings {

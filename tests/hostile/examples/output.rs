@@ -29,7 +29,7 @@ impl Attack for Output {
                 }
                 told(json!({ "logged": true }))
             }
-            "answer" => said(Body::Data(json!({ "a": "x".repeat(16 << 20) }).to_string())),
+            "answer" => said(Body::Data(json!({ "a": "x".repeat(5 << 20) }).to_string())),
             "forge" => {
                 log::emit(log::Level::Error, "innocent\n2026-01-01T00:00:00Z ERROR forged line\r\u{1b}[31m");
                 told(json!({ "logged": true }))

@@ -298,9 +298,7 @@ impl ComponentEngine {
     }
 
     fn fault(&self, mount: &str, fault: Fault, output: &str) -> CallError {
-        let mut counts = Counts::default();
-        counts.faults.add(fault.kind(), 1);
-        self.row(mount).add(&counts);
+        self.sandbox.border.ledger.faulted(&self.policy.engine, mount, &fault);
         fault.into_error(&self.policy.engine, mount, output)
     }
 

@@ -9,7 +9,7 @@ use wasmtime_wasi::WasiView;
 use wasmtime_wasi::p2::bindings::sockets::network::{ErrorCode, IpAddress, IpAddressFamily, IpSocketAddress, Network};
 use wasmtime_wasi::p2::bindings::sockets::tcp::HostTcpSocket as _;
 use wasmtime_wasi::p2::bindings::sockets::tcp_create_socket::Host as _;
-use wasmtime_wasi::p2::{DynPollable, Pollable, SocketError, TcpSocket};
+use wasmtime_wasi::p2::{DynPollable, Pollable, SocketError, TcpSocket, UdpSocket};
 use wasmtime_wasi::sockets::WasiSocketsView as _;
 
 use super::gate::LookupError;
@@ -20,6 +20,7 @@ use crate::state::State;
 const LOOKUP: &str = "wasi:sockets/ip-name-lookup@0.2.12";
 const TCP: &str = "wasi:sockets/tcp@0.2.12";
 const CREATE: &str = "wasi:sockets/tcp-create-socket@0.2.12";
+const CREATE_UDP: &str = "wasi:sockets/udp-create-socket@0.2.12";
 
 /// The answer of a look-up, complete from the beginning.
 struct Addresses(std::vec::IntoIter<IpAddr>);
@@ -92,6 +93,14 @@ fn sockets(linker: &mut Linker<State>) -> wasmtime::Result<()> {
                 return Ok((Err(ErrorCode::AccessDenied),));
             }
             Ok((code(state.sockets().create_tcp_socket(family))?,))
+        },
+    )?;
+    // The stock one would refuse it too, and nobody would hear of it.
+    linker.instance(CREATE_UDP)?.func_wrap(
+        "create-udp-socket",
+        |store: StoreContextMut<'_, State>, (_,): (IpAddressFamily,)| {
+            store.data().gate.deny("open a UDP socket".to_owned(), "only outgoing TCP connections exist");
+            Ok((Err::<Resource<UdpSocket>, _>(ErrorCode::AccessDenied),))
         },
     )?;
     let mut tcp = linker.instance(TCP)?;

@@ -311,7 +311,12 @@ impl Gate {
         let origin = inner.origin.clone();
         let refused = match purpose {
             // A connect asks for this first.
-            SocketAddrUse::TcpBind if ip.is_unspecified() && port == 0 => return !inner.grants.is_empty(),
+            SocketAddrUse::TcpBind if ip.is_unspecified() && port == 0 => {
+                if !inner.grants.is_empty() {
+                    return true;
+                }
+                Some("the call has no network")
+            }
             SocketAddrUse::TcpConnect => {
                 let pinned = inner.pins.contains(&(ip, port));
                 let literal = inner

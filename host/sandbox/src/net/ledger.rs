@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use cofferdam_model::review::{Counts, Denial, FaultKind, Faults, Report};
 use cofferdam_model::{Clock as _, SystemClock};
 
+use crate::fault::Fault;
+
 /// How many refusals are kept.
 const KEPT: usize = 1000;
 
@@ -62,18 +64,23 @@ impl Ledger {
                 "egress refused"
             );
         }
+        self.keep(origin.clone(), attempt, reason.to_owned());
+    }
+
+    /// Counts a call that was ended, and lists it among the refusals: what a compartment tried beyond its limits.
+    pub(crate) fn faulted(&self, engine: &str, mount: &str, fault: &Fault) {
+        self.count(engine, mount, |c| c.faults.add(fault.kind(), 1));
+        let origin = Origin { engine: engine.to_owned(), mount: mount.to_owned(), request_id: String::new() };
+        self.keep(origin, format!("call ended: {}", fault.kind().name()), fault.to_string());
+    }
+
+    fn keep(&self, origin: Origin, attempt: String, reason: String) {
+        let Origin { engine, mount, request_id } = origin;
         let mut kept = self.kept();
         if kept.len() >= KEPT {
             kept.pop_front();
         }
-        kept.push_back(Denial {
-            at: SystemClock.now(),
-            engine: origin.engine.clone(),
-            mount: origin.mount.clone(),
-            request_id: origin.request_id.clone(),
-            attempt,
-            reason: reason.to_owned(),
-        });
+        kept.push_back(Denial { at: SystemClock.now(), engine, mount, request_id, attempt, reason });
     }
 
     pub(crate) fn connected(&self, origin: &Origin, to: std::net::SocketAddr) {
@@ -276,9 +283,12 @@ mod tests {
     }
 
     #[test]
-    fn faults_are_counted_by_kind() {
+    fn faults_are_counted_by_kind_and_listed() {
         let ledger = Ledger::default();
-        ledger.count("e", "m/", |c| c.faults.add(FaultKind::Trap, 1));
+        ledger.faulted("e", "m/", &Fault::Trap("unreachable".to_owned()));
+        let listed = ledger.denials();
+        let [denial] = listed.as_slice() else { unreachable!("{listed:?}") };
+        assert_eq!((denial.attempt.as_str(), denial.reason.as_str()), ("call ended: trap", "it broke: unreachable"));
         ledger.count("e", "m/", |c| c.faults.add(FaultKind::Withdrawn, 2));
         let faults = ledger.reports().first().map(|r| r.counts.faults).unwrap_or_default();
         assert_eq!((faults.of(FaultKind::Trap), faults.of(FaultKind::Withdrawn), faults.total()), (1, 2, 3));

@@ -58,6 +58,7 @@ fn what_runs_elsewhere_is_understood() {
     assert_eq!((config.default_lease_ttl, config.max_lease_ttl), (3_600, 36_000));
     assert_eq!((config.cluster_name.as_str(), config.api_addr.as_str()), ("north", "https://vault.example:9200"));
     assert_eq!(config.log_level.as_deref(), Some("debug"));
+    assert!(config.swap_is_known, "disable_mlock");
     let [tls, plain] = config.listeners.as_slice() else { panic!("{:?}", config.listeners) };
     let want = TlsFiles {
         certificate: "/tls/cert.pem".to_owned(),

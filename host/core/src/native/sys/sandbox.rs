@@ -1,6 +1,6 @@
 //! `sys/sandbox`: what each compartment may do and why, and what it was refused.
 
-use cofferdam_model::review::{Denial, Report, Reviewed};
+use cofferdam_model::review::{Denial, FaultKind, Report, Reviewed};
 use cofferdam_model::route::FieldKind::{Integer, Text};
 use cofferdam_model::{Error, Response, Result};
 use futures::future::BoxFuture;
@@ -106,8 +106,12 @@ fn denials(ctx: Ctx<'_>) -> BoxFuture<'_, Result<Response>> {
         let all = ctx.core.review.denials();
         let shown: Vec<Value> = all.iter().rev().filter(|d| wanted(&d.mount)).take(limit).map(denial_json).collect();
         let counts: Vec<Value> = (ctx.core.review.reports().iter())
-            .filter(|r| r.counts.denials > 0 && wanted(&r.mount))
-            .map(|r| json!({ "engine": r.engine, "mount": r.mount, "denials": r.counts.denials }))
+            .filter(|r| r.counts.denials + r.counts.faults.total() > 0 && wanted(&r.mount))
+            .map(|r| {
+                let faults = FaultKind::ALL.map(|kind| (kind.name().to_owned(), json!(r.counts.faults.of(kind))));
+                let faults: Map<String, Value> = faults.into_iter().filter(|(_, count)| *count != 0).collect();
+                json!({ "engine": r.engine, "mount": r.mount, "denials": r.counts.denials, "faults": faults })
+            })
             .collect();
         Ok(Response::with_value(&json!({ "denials": shown, "counts": counts })))
     })
