@@ -20,6 +20,7 @@ mod native;
 mod passwords;
 mod pipeline;
 mod policies;
+mod pool;
 mod reaper;
 mod rotate;
 mod spaces;

@@ -55,6 +55,8 @@ pub(crate) struct Vault {
     pub(crate) reap: tokio::sync::Notify,
     /// Wakes the keeper of credentials that are kept in rotation.
     pub(crate) keep: tokio::sync::Notify,
+    /// Credentials that are made ahead.
+    pub(crate) pools: crate::pool::Pools,
 }
 
 impl Vault {
@@ -85,6 +87,7 @@ impl Vault {
             keys_changed: tokio::sync::Notify::new(),
             reap: tokio::sync::Notify::new(),
             keep: tokio::sync::Notify::new(),
+            pools: crate::pool::Pools::default(),
             storage: storage.clone(),
             cluster,
         });
@@ -114,6 +117,7 @@ impl Vault {
         tokio::spawn(crate::reaper::sweep(self.clone(), self.stop.subscribe()));
         tokio::spawn(crate::keys::work(self.clone(), self.stop.subscribe()));
         tokio::spawn(crate::kept::work(self.clone(), self.stop.subscribe()));
+        tokio::spawn(crate::pool::fill::work(self.clone(), self.stop.subscribe()));
     }
 
     /// Held for as long as a request runs.

@@ -13,12 +13,14 @@ mod record;
 mod renew;
 mod revoke;
 mod revoke_all;
+mod stock;
 mod ttl;
 mod worker;
 
 pub use issue::{Intent, IssueError, Made, Make};
 pub use ledger::{Backends, Ledger, Settings};
 pub use orphans::Orphan;
-pub use record::{Lease, LeaseRecord};
+pub use record::{Lease, LeaseRecord, Shelved};
 pub use renew::RenewedLease;
+pub use stock::{HandedOut, STOCK, Shelf, Stocked, Wanted};
 pub use ttl::{Clamped, Limits, clamp, clamp_renewal};

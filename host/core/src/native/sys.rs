@@ -10,6 +10,7 @@ mod mount_info;
 mod mounts;
 mod passwords;
 mod policies;
+mod pool;
 mod remount;
 mod sandbox;
 mod seal;
@@ -23,7 +24,7 @@ use super::{NativeRoute, Routes};
 pub(super) fn routes() -> &'static [NativeRoute] {
     static ROUTES: OnceLock<Vec<NativeRoute>> = OnceLock::new();
     ROUTES.get_or_init(|| {
-        let families: [fn(Routes) -> Routes; 13] = [
+        let families: [fn(Routes) -> Routes; 14] = [
             seal::routes,
             mounts::routes,
             remount::routes,
@@ -34,6 +35,7 @@ pub(super) fn routes() -> &'static [NativeRoute] {
             internal::routes,
             sandbox::routes,
             inventory::routes,
+            pool::routes,
             metrics::routes,
             keys::routes,
             tools::routes,

@@ -15,6 +15,7 @@ mod lifecycle;
 mod migration;
 mod mounts;
 mod policies;
+mod pool;
 mod retarget;
 mod review;
 mod rotation;

@@ -83,6 +83,7 @@ pub(crate) fn intent(backend: &str, object: &str) -> Intent {
         settles_after: 60,
         ends_itself: false,
         changes: Changes::default(),
+        shelf: None,
     }
 }
 
