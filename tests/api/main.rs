@@ -14,6 +14,7 @@ mod database;
 mod inventory;
 mod leases;
 mod metrics;
+mod pool;
 mod races;
 mod sandbox_view;
 mod seal;
