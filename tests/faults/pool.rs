@@ -13,7 +13,9 @@ fn pool(cell: &Cell, size: usize) {
 
 fn full(cell: &Cell, size: usize) {
     let path = format!("sys/pool/{}/creds/app", cell.mount.path);
-    wait_until("the pool to be full", || (cell.mount.api.get(&path).expect(200)["data"]["ready"] == size).then_some(()));
+    wait_until("the pool to be full", || {
+        (cell.mount.api.get(&path).expect(200)["data"]["ready"] == size).then_some(())
+    });
 }
 
 fn kept(cell: &Cell) -> Promised {
@@ -73,6 +75,7 @@ fn killed_while_it_hands_out() {
         let told: Vec<Credential> = cell.made.clone();
         scene.agrees(&cell, &Promised { kept: vec![next], revoked: told, ..Promised::default() });
         assert_eq!(scene.cluster.has_role(&waiting), !given, "held at {point}");
+        full(&cell, 1);
         scene.ends(&cell);
     }
 }

@@ -74,8 +74,8 @@ pub(crate) fn key(mount: &str, path: &str) -> String {
 /// What is known of pools outside of the store: nothing that a crash could lose.
 #[derive(Default)]
 pub(crate) struct Pools {
-    /// Their keys, as the filler saw them last.
-    known: RwLock<BTreeSet<String>>,
+    /// Their keys; none: nobody has looked yet, and any path may have one.
+    known: RwLock<Option<BTreeSet<String>>>,
     /// Entries that are being handed out, and pools that are being filled.
     claimed: Mutex<HashSet<String>>,
     troubles: Mutex<HashMap<String, Trouble>>,
@@ -116,11 +116,11 @@ impl Pools {
     }
 
     fn knows(&self, key: &str) -> bool {
-        self.known.read().unwrap_or_else(PoisonError::into_inner).contains(key)
+        self.known.read().unwrap_or_else(PoisonError::into_inner).as_ref().is_none_or(|known| known.contains(key))
     }
 
     fn saw(&self, keys: BTreeSet<String>) {
-        *self.known.write().unwrap_or_else(PoisonError::into_inner) = keys;
+        *self.known.write().unwrap_or_else(PoisonError::into_inner) = Some(keys);
     }
 
     /// Entries of a mount changed: what waits may no longer be right, and what failed may work now.
@@ -128,7 +128,7 @@ impl Pools {
         let prefix = key(mount, "");
         let concerned = {
             let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-            known.range(prefix.clone()..).next().is_some_and(|key| key.starts_with(&prefix))
+            known.iter().flatten().any(|key| key.starts_with(&prefix))
         };
         if concerned {
             lock(&self.troubles).retain(|key, _| !key.starts_with(&prefix));

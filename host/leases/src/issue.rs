@@ -233,7 +233,7 @@ impl Ledger {
         batch.ops.push(Op::UpdateLease { expect: lease.version, row: active.row()? });
         let mut refused_stock = None;
         if let (Some(shelved), Some(conditions)) = (&active.record.shelved, terms.stock) {
-            match stock::put(shelved, &active.id, &done, conditions, now) {
+            match stock::put(&active, shelved, &done, conditions, now) {
                 Ok(put) => batch.ops.push(put),
                 Err(why) => refused_stock = Some(why),
             }

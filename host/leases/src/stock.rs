@@ -97,19 +97,20 @@ fn writes() -> Error {
     Error::invalid("its engine writes entries when it makes a credential: none can be made ahead")
 }
 
-/// Puts the secret, with the activation.
+/// Puts the secret, with the activation; what the create read must hold too.
 pub(crate) fn put(
+    lease: &Lease,
     shelved: &Shelved,
-    lease: &str,
     done: &Done<Issued>,
-    conditions: Vec<Check>,
+    mut conditions: Vec<Check>,
     now: Timestamp,
 ) -> Result<Op> {
     if !done.changes.is_empty() {
         return Err(writes());
     }
+    conditions.extend(Batch::new().changes(&lease.mount, &done.changes).checks);
     let data = done.value.data.expose().to_owned();
-    let entry = Entry { lease: lease.to_owned(), data, made_at: now, conditions };
+    let entry = Entry { lease: lease.id.clone(), data, made_at: now, conditions };
     let value = serde_json::to_vec(&entry).map_err(|e| Error::internal(format!("a stocked credential: {e}")))?;
     Ok(Op::PutEntry { space: STOCK.to_owned(), key: shelved.key.clone(), value })
 }
