@@ -36,12 +36,16 @@ pub(crate) enum For<'a> {
     /// Whoever asks with this token.
     Token(&'a Token),
     /// Nobody yet.
-    Stock {
-        pool: &'a Pool,
-        caller: Caller,
-        /// The password policies are those of its plan.
-        policies: Check,
-    },
+    Stock(Ahead<'a>),
+}
+
+/// What is made ahead.
+pub(crate) struct Ahead<'a> {
+    pub(crate) pool: &'a Pool,
+    /// As whom the engine sees the host.
+    pub(crate) caller: Caller,
+    /// The password policies are those of its plan.
+    pub(crate) policies: Check,
 }
 
 pub(crate) async fn issue(
@@ -51,6 +55,10 @@ pub(crate) async fn issue(
     changes: Changes,
 ) -> Result<Response, IssueError> {
     let mount = order.mount.clone();
+    let (token, stock) = match order.whose {
+        For::Token(token) => (Some(token), None),
+        For::Stock(stock) => (None, Some(stock)),
+    };
     let Some(kind) = order.description.kind(&plan.kind).cloned() else {
         return Err(broken(
             &mount,
@@ -61,9 +69,7 @@ pub(crate) async fn issue(
     if plan.object.is_empty() || plan.object.len() > OBJECT_BYTES_MAX || plan.object.contains('\0') {
         return Err(broken(&mount, "planned an object without a usable name").into());
     }
-    if let For::Token(token) = order.whose
-        && token.uses_left == Some(1)
-    {
+    if token.is_some_and(|token| token.uses_left == Some(1)) {
         return Err(Error::invalid(
             "Secret cannot be returned; token had one use left, so leased credentials were immediately revoked.",
         )
@@ -81,11 +87,9 @@ pub(crate) async fn issue(
         role_max_ttl: plan.ttl.max_ttl.unwrap_or(0),
     };
     let clamped = clamp(0, &limits);
-    let shelf = match &order.whose {
-        For::Token(_) => None,
-        For::Stock { pool, policies, .. } => {
-            Some(place(vault, &mount, pool, clamped.ttl, &access, policies.clone()).await?)
-        }
+    let shelf = match &stock {
+        None => None,
+        Some(ahead) => Some(place(vault, &mount, ahead, clamped.ttl, &access).await?),
     };
     let carry = plan.carry.clone();
     let renewable = plan.ttl.renewable;
@@ -94,10 +98,7 @@ pub(crate) async fn issue(
         gates: vec![mount.gate(), spaces::target_gate(&mount.uuid, &plan.backend, generation)],
         generation,
         identity: identity(&mount.uuid, &access),
-        token: match order.whose {
-            For::Token(token) => Some(token.digest.clone()),
-            For::Stock { .. } => None,
-        },
+        token: token.map(|token| token.digest.clone()),
         digest: order.engine.digest().to_owned(),
         ttl: clamped.ttl,
         creates_within: kind.creates_within,
@@ -110,13 +111,9 @@ pub(crate) async fn issue(
     };
     let engine = order.engine.clone();
     let deadline = Duration::from_secs(kind.creates_within);
-    let token = match order.whose {
-        For::Token(token) => Some(token),
-        For::Stock { .. } => None,
-    };
     let mut call = vault.call(&mount, order.request_id, token, Some(access), deadline, Lane::Serve);
-    if let For::Stock { caller, .. } = order.whose {
-        call.caller = Some(caller);
+    if let Some(ahead) = stock {
+        call.caller = Some(ahead.caller);
     }
     call.secrets.push(carry.clone());
     let make: Make = Box::new(move |lease| Box::pin(async move { engine.create(call, lease, carry).await }));
@@ -136,17 +133,16 @@ pub(crate) async fn issue(
 async fn place(
     vault: &Vault,
     mount: &MountEntry,
-    pool: &Pool,
+    ahead: &Ahead<'_>,
     ttl: u64,
     access: &BackendAccess,
-    policies: Check,
 ) -> Result<Shelf> {
     let seconds = shelf(ttl);
-    if seconds <= pool.min_age {
+    if seconds <= ahead.pool.min_age {
         return Err(Error::invalid(format!(
             "min_age: a credential of {ttl} seconds waits {seconds} seconds at most, and would never be old enough"
         )));
     }
     let secret = vault.targets.same_slot(&mount.uuid, &access.name, access.target.as_ref()).await?;
-    Ok(Shelf { folder: pool.folder(), seconds, conditions: vec![policies, secret] })
+    Ok(Shelf { folder: ahead.pool.folder(), seconds, conditions: vec![ahead.policies.clone(), secret] })
 }

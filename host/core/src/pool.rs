@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use cofferdam_leases::{Stocked, Wanted};
-use cofferdam_model::{Error, LeaseInfo, Operation, Response, Result, Timestamp};
+use cofferdam_model::{Error, ErrorKind, LeaseInfo, Operation, Response, Result, Timestamp};
 use cofferdam_storage::port::{Batch, Op};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
@@ -213,7 +213,20 @@ fn wanted<'a>(vault: &Vault, mount: &MountEntry, path: &'a str, digest: &'a str)
 }
 
 /// Hands out a credential that waits for exactly this request. None: there is none, and one is to be made.
+///
+/// # Errors
+/// Only where the token is no longer live.
 pub(crate) async fn take(vault: &Arc<Vault>, asked: &Asked<'_>, digest: &str) -> Result<Option<Response>> {
+    match try_take(vault, asked, digest).await {
+        Err(e) if e.kind != ErrorKind::Denied => {
+            tracing::error!(path = asked.request.path, error = %e, "nothing is handed out of a pool");
+            Ok(None)
+        }
+        taken => taken,
+    }
+}
+
+async fn try_take(vault: &Arc<Vault>, asked: &Asked<'_>, digest: &str) -> Result<Option<Response>> {
     let (request, mount) = (asked.request, &asked.mount);
     let plain = request.operation == Operation::Read && request.data.is_empty() && !request.has_body;
     // A token on its last use gets no lease.

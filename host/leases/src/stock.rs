@@ -180,16 +180,28 @@ impl Ledger {
         Ok(Some(HandedOut { lease: next, ttl, data: stocked.data.clone() }))
     }
 
-    /// Takes back what is no longer what would be made now. False: so it is on its way out.
+    /// Takes back what is no longer what would be made now, and what is more than `size`; answers how many are left.
     ///
     /// # Errors
     /// Store trouble.
-    pub async fn still_good(&self, stocked: &Stocked, wanted: &Wanted<'_>) -> Result<bool> {
-        let Some(lease) = self.waiting(stocked).await? else { return Ok(false) };
+    pub async fn weed(&self, stock: &[Stocked], wanted: &Wanted<'_>, size: u64) -> Result<u64> {
         // A leap ahead ends nothing before it has lasted.
-        let good = term(&lease, wanted, self.clock.proven()).is_some() && self.holds(&stocked.conditions).await?;
-        if !good {
-            self.discard(&lease).await?;
+        let now = self.clock.proven();
+        let mut good = 0;
+        // Most of them were made by the same entries.
+        let mut known: Option<(&[Check], bool)> = None;
+        for stocked in stock {
+            let Some(lease) = self.waiting(stocked).await? else { continue };
+            let holds = match known {
+                Some((conditions, holds)) if conditions == stocked.conditions => holds,
+                _ => self.holds(&stocked.conditions).await?,
+            };
+            known = Some((&stocked.conditions, holds));
+            if good < size && holds && term(&lease, wanted, now).is_some() {
+                good += 1;
+            } else {
+                self.discard(&lease).await?;
+            }
         }
         Ok(good)
     }

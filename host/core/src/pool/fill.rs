@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use super::{Pool, stock, wanted};
 use crate::calls::{LOCAL_DEADLINE, told};
 use crate::dispatch::{engine_request, serves};
-use crate::issue::{self, For, Order};
+use crate::issue::{self, Ahead, For, Order};
 use crate::mounts::MountEntry;
 use crate::spaces;
 use crate::vault::Vault;
@@ -106,14 +106,7 @@ async fn fill(vault: &Arc<Vault>, mount: &Arc<MountEntry>, pool: &Pool) -> Resul
     let engine = vault.engine(mount).await?;
     let path = format!("{}{}", mount.path, pool.path);
     let wanted = wanted(vault, mount, &path, engine.digest());
-    let mut good = 0;
-    for stocked in stock(vault, pool).await? {
-        if good >= pool.size {
-            vault.ledger().clear_away(&stocked).await?;
-        } else if vault.ledger().still_good(&stocked, &wanted).await? {
-            good += 1;
-        }
-    }
+    let mut good = vault.ledger().weed(&stock(vault, pool).await?, &wanted, pool.size).await?;
     while good < pool.size && !vault.pools.is_left_alone(&pool.key()) {
         // A seal waits for what is being made.
         let _serving = vault.serve().await;
@@ -144,7 +137,7 @@ async fn make(vault: &Arc<Vault>, mount: &Arc<MountEntry>, pool: &Pool, path: &s
             request_id: &ids::uuid(),
             engine: &engine,
             description: &description,
-            whose: For::Stock { pool, caller: caller(vault, mount), policies },
+            whose: For::Stock(Ahead { pool, caller: caller(vault, mount), policies }),
         };
         match issue::issue(vault, order, plan, changes).await {
             Ok(made) => {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cofferdam_model::route::FieldKind::{Integer, Seconds};
-use cofferdam_model::{Error, Response, Result};
+use cofferdam_model::{Error, ErrorKind, Response, Result};
 use futures::future::BoxFuture;
 use serde_json::json;
 
@@ -87,12 +87,20 @@ fn write(ctx: Ctx<'_>) -> BoxFuture<'_, Result<Response>> {
             return Err(Error::invalid(format!("min_age: at most {MIN_AGE_MAX} seconds")));
         }
         // A path that makes nothing is told now, and not only to whoever looks.
-        pool::fill::plan(ctx.vault, &mount, rest).await?;
+        pool::fill::plan(ctx.vault, &mount, rest).await.map_err(unplanned)?;
         let pool = Pool { mount: mount.uuid.clone(), path: rest.to_owned(), size, min_age };
         pool::put(ctx.vault, &pool).await?;
         told(&ctx, "written")?;
         Ok(Response::empty())
     })
+}
+
+/// Whoever writes a pool is told as of a mistake in the request, which it mostly is.
+fn unplanned(error: Error) -> Error {
+    if error.kind != ErrorKind::Backend {
+        return error;
+    }
+    Error::invalid(format!("nothing can be made ahead there: {}", error.messages.join("; ")))
 }
 
 fn not_negative(field: &str) -> Error {
