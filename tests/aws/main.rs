@@ -15,6 +15,7 @@ mod crash;
 mod faults;
 mod inventory;
 mod pages;
+mod pool;
 mod proxy;
 mod statics;
 mod users;
