@@ -15,6 +15,7 @@ mod fence;
 mod inventory;
 mod leases;
 mod metrics;
+mod pool;
 mod races;
 mod sandbox_view;
 mod seal;

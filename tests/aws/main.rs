@@ -16,6 +16,7 @@ mod faults;
 mod inventory;
 mod pages;
 mod points;
+mod pool;
 mod proxy;
 mod statics;
 mod users;

@@ -14,6 +14,7 @@ mod action;
 mod clock;
 
 mod operation;
+mod pool;
 mod races;
 
 mod scene;

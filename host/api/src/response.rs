@@ -23,6 +23,9 @@ struct Envelope<'a> {
     warnings: Option<&'a [String]>,
     auth: Option<Auth<'a>>,
     mount_type: &'a str,
+    /// Only where a credential was made ahead: then peers' answers have nothing to compare it with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ready_at: Option<String>,
 }
 
 /// The envelope of old `sys` endpoints: the keys of `data` once more beside it.
@@ -110,6 +113,7 @@ fn envelope<'a>(response: &'a Response, id: &'a str) -> Envelope<'a> {
         warnings: (!response.warnings.is_empty()).then_some(response.warnings.as_slice()),
         auth: response.auth.as_deref().map(auth),
         mount_type: response.mount_type.as_deref().unwrap_or_default(),
+        ready_at: response.ready_at.map(|at| at.rfc3339()),
     }
 }
 
@@ -132,6 +136,7 @@ fn wrapped(wrap: &WrapInfo) -> Envelope<'_> {
         warnings: None,
         auth: None,
         mount_type: "",
+        ready_at: None,
     }
 }
 
@@ -155,7 +160,7 @@ fn auth(auth: &AuthInfo) -> Auth<'_> {
 
 /// The keys of `data` for the top level, where the endpoint has that; the envelope's own names stay its own.
 fn copied(response: &Response) -> Option<BTreeMap<String, &RawValue>> {
-    const OWN: [&str; 9] = [
+    const OWN: [&str; 10] = [
         "request_id",
         "lease_id",
         "renewable",
@@ -165,6 +170,7 @@ fn copied(response: &Response) -> Option<BTreeMap<String, &RawValue>> {
         "warnings",
         "auth",
         "mount_type",
+        "ready_at",
     ];
     if !response.copy_to_top {
         return None;

@@ -26,6 +26,9 @@ pub struct Secret {
     /// Where the real answer waits, if it was wrapped.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub wrap_info: Option<WrapInfo>,
+    /// Since when a credential that was made ahead counts as usable, RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ready_at: Option<String>,
 }
 
 /// The token part of an answer.

@@ -101,18 +101,20 @@ pub(crate) async fn engine(vault: &Arc<Vault>, asked: Asked<'_>) -> Result<Respo
     if matches!(asked.request.operation, Operation::Create | Operation::Update) {
         fields::require(route, &checked.fields)?;
     }
+    if let Some(response) = crate::pool::take(vault, &asked, engine.digest()).await? {
+        return Ok(response);
+    }
     let routed = Routed { engine, description: description.clone(), route, params, checked };
     run(vault, &asked, &routed, gated).await
 }
 
-fn serves(route: &Route, operation: Operation) -> bool {
+pub(crate) fn serves(route: &Route, operation: Operation) -> bool {
     route.operations.contains(&operation)
         || (operation == Operation::Update && route.operations.contains(&Operation::Create))
 }
 
 async fn run(vault: &Arc<Vault>, asked: &Asked<'_>, routed: &Routed<'_>, gated: bool) -> Result<Response> {
-    let fields = serde_json::to_string(&routed.checked.fields)
-        .map_err(|e| Error::internal(format!("fields of a request: {e}")))?;
+    let fields = fields_text(&routed.checked)?;
     let question = question(asked, routed, &fields);
     if let Some(question) = question
         && let Some(reply) = vault.remembered.find(&vault.storage, question).await?
@@ -127,7 +129,15 @@ async fn run(vault: &Arc<Vault>, asked: &Asked<'_>, routed: &Routed<'_>, gated: 
                 if prepared.access.is_some() {
                     return Err(broken(&asked.mount, "planned a credential in a call with network"));
                 }
-                match crate::issue::issue(vault, asked, routed, plan, done.changes).await {
+                let order = crate::issue::Order {
+                    mount: &asked.mount,
+                    path: &asked.request.path,
+                    request_id: &asked.request.id,
+                    engine: &routed.engine,
+                    description: &routed.description,
+                    whose: crate::issue::For::Token(&asked.token),
+                };
+                match crate::issue::issue(vault, order, plan, done.changes).await {
                     Err(cofferdam_leases::IssueError::Stale) => continue,
                     Err(cofferdam_leases::IssueError::Failed(e)) => return Err(e),
                     Ok(response) => return Ok(response),
@@ -141,6 +151,9 @@ async fn run(vault: &Arc<Vault>, asked: &Asked<'_>, routed: &Routed<'_>, gated: 
                     if let Some(question) = question {
                         vault.remembered.keep(question, &reply, &done.changes);
                     }
+                    if !done.changes.is_empty() {
+                        vault.pools.changed(&asked.mount.uuid);
+                    }
                     return respond(asked, routed, reply);
                 }
             }
@@ -149,6 +162,7 @@ async fn run(vault: &Arc<Vault>, asked: &Asked<'_>, routed: &Routed<'_>, gated: 
                     continue;
                 }
                 let data = crate::rotate::rotate(vault, &asked.mount, &slot).await?;
+                vault.pools.changed(&asked.mount.uuid);
                 return respond(asked, routed, Reply { data, ..Reply::default() });
             }
             Outcome::Keep(keeping) => {
@@ -259,13 +273,8 @@ async fn call(
     access: Option<BackendAccess>,
     fields: String,
 ) -> Result<Done<Outcome>> {
-    let request = EngineRequest {
-        operation: asked.request.operation,
-        path: asked.rest.to_owned(),
-        route: routed.route.pattern.as_str().to_owned(),
-        params: routed.params.clone(),
-        fields,
-    };
+    let operation = asked.request.operation;
+    let request = engine_request(operation, asked.rest, routed.route, routed.params.clone(), fields);
     let deadline = if access.is_some() { BACKEND_DEADLINE } else { LOCAL_DEADLINE };
     let mut call = vault.call(&asked.mount, &asked.request.id, Some(&asked.token), access, deadline, Lane::Serve);
     let sensitive = routed.route.fields.iter().filter(|f| f.sensitive);
@@ -277,7 +286,23 @@ async fn call(
     );
     let gate = Gate { asked };
     let gate = gated.then_some(&gate as &dyn ExistsGate);
-    routed.engine.handle(call, request, gate).await.map_err(|e| client_error(e, asked.request.operation))
+    routed.engine.handle(call, request, gate).await.map_err(|e| client_error(e, operation))
+}
+
+/// The request as the engine sees it.
+pub(crate) fn engine_request(
+    operation: Operation,
+    path: &str,
+    route: &Route,
+    params: Vec<(String, String)>,
+    fields: String,
+) -> EngineRequest {
+    EngineRequest { operation, path: path.to_owned(), route: route.pattern.as_str().to_owned(), params, fields }
+}
+
+/// The fields as the engine sees them.
+pub(crate) fn fields_text(checked: &Checked) -> Result<String> {
+    serde_json::to_string(&checked.fields).map_err(|e| Error::internal(format!("fields of a request: {e}")))
 }
 
 /// What the client learns of a failed `handle`.

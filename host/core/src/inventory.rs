@@ -38,6 +38,8 @@ const LEASES: usize = 1_000;
 pub(crate) enum State {
     /// A client has a lease of it.
     Leased,
+    /// It was made ahead, and waits for a client.
+    Stock,
     /// Being made, or on its way out.
     Pending,
     /// In the backend, without a lease.
@@ -50,6 +52,7 @@ impl State {
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Leased => "leased",
+            Self::Stock => "stock",
             Self::Pending => "pending",
             Self::Orphan => "orphan",
             Self::Ghost => "ghost",
@@ -169,7 +172,11 @@ fn is_owed(lease: &Lease) -> bool {
 }
 
 fn state_of(lease: &Lease) -> State {
-    if lease.state == LeaseState::Active { State::Leased } else { State::Pending }
+    match lease.state {
+        LeaseState::Active if lease.record.shelved.is_some() => State::Stock,
+        LeaseState::Active => State::Leased,
+        _ => State::Pending,
+    }
 }
 
 fn ghost(lease: &Lease) -> Item {

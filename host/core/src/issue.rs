@@ -3,28 +3,64 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cofferdam_leases::{Intent, IssueError, Limits, Make, clamp};
-use cofferdam_model::engine::{Lane, Plan};
+use cofferdam_leases::{Intent, IssueError, Limits, Make, Shelf, clamp};
+use cofferdam_model::engine::{BackendAccess, Caller, Engine, Lane, Plan};
+use cofferdam_model::route::Description;
 use cofferdam_model::view::Changes;
-use cofferdam_model::{Error, LeaseInfo, Response};
+use cofferdam_model::{Error, LeaseInfo, Response, Result};
+use cofferdam_storage::port::Check;
+use cofferdam_tokens::Token;
 
-use crate::dispatch::{Asked, Routed, broken};
+use crate::dispatch::broken;
+use crate::mounts::MountEntry;
+use crate::pool::{Pool, shelf};
 use crate::spaces;
 use crate::targets::identity;
 use crate::vault::Vault;
 
 const OBJECT_BYTES_MAX: usize = 512;
 
+/// What is to be made, and for whom.
+pub(crate) struct Order<'a> {
+    pub(crate) mount: &'a Arc<MountEntry>,
+    /// Of the request.
+    pub(crate) path: &'a str,
+    pub(crate) request_id: &'a str,
+    pub(crate) engine: &'a Arc<dyn Engine>,
+    pub(crate) description: &'a Description,
+    pub(crate) whose: For<'a>,
+}
+
+/// For whom.
+pub(crate) enum For<'a> {
+    /// Whoever asks with this token.
+    Token(&'a Token),
+    /// Nobody yet.
+    Stock(Ahead<'a>),
+}
+
+/// What is made ahead.
+pub(crate) struct Ahead<'a> {
+    pub(crate) pool: &'a Pool,
+    /// As whom the engine sees the host.
+    pub(crate) caller: Caller,
+    /// The password policies are those of its plan.
+    pub(crate) policies: Check,
+}
+
 pub(crate) async fn issue(
     vault: &Arc<Vault>,
-    asked: &Asked<'_>,
-    routed: &Routed<'_>,
+    order: Order<'_>,
     plan: Plan,
     changes: Changes,
 ) -> Result<Response, IssueError> {
     vault.fence.check()?;
-    let mount = asked.mount.clone();
-    let Some(kind) = routed.description.kind(&plan.kind).cloned() else {
+    let mount = order.mount.clone();
+    let (token, stock) = match order.whose {
+        For::Token(token) => (Some(token), None),
+        For::Stock(stock) => (None, Some(stock)),
+    };
+    let Some(kind) = order.description.kind(&plan.kind).cloned() else {
         return Err(broken(
             &mount,
             &format!("planned a credential of kind {:?}, which it does not describe", plan.kind),
@@ -34,7 +70,7 @@ pub(crate) async fn issue(
     if plan.object.is_empty() || plan.object.len() > OBJECT_BYTES_MAX || plan.object.contains('\0') {
         return Err(broken(&mount, "planned an object without a usable name").into());
     }
-    if asked.token.uses_left == Some(1) {
+    if token.is_some_and(|token| token.uses_left == Some(1)) {
         return Err(Error::invalid(
             "Secret cannot be returned; token had one use left, so leased credentials were immediately revoked.",
         )
@@ -52,15 +88,19 @@ pub(crate) async fn issue(
         role_max_ttl: plan.ttl.max_ttl.unwrap_or(0),
     };
     let clamped = clamp(0, &limits);
+    let shelf = match &stock {
+        None => None,
+        Some(ahead) => Some(place(vault, &mount, ahead, clamped.ttl, &access).await?),
+    };
     let carry = plan.carry.clone();
     let renewable = plan.ttl.renewable;
     let intent = Intent {
-        path: asked.request.path.clone(),
+        path: order.path.to_owned(),
         gates: vec![mount.gate(), spaces::target_gate(&mount.uuid, &plan.backend, generation)],
         generation,
         identity: identity(&mount.uuid, &access),
-        token: Some(asked.token.digest.clone()),
-        digest: routed.engine.digest().to_owned(),
+        token: token.map(|token| token.digest.clone()),
+        digest: order.engine.digest().to_owned(),
         ttl: clamped.ttl,
         creates_within: kind.creates_within,
         settles_after: kind.settles_after,
@@ -68,10 +108,14 @@ pub(crate) async fn issue(
         changes,
         mount: mount.uuid.clone(),
         plan,
+        shelf,
     };
-    let engine = routed.engine.clone();
+    let engine = order.engine.clone();
     let deadline = Duration::from_secs(kind.creates_within);
-    let mut call = vault.call(&mount, &asked.request.id, Some(&asked.token), Some(access), deadline, Lane::Serve);
+    let mut call = vault.call(&mount, order.request_id, token, Some(access), deadline, Lane::Serve);
+    if let Some(ahead) = stock {
+        call.caller = Some(ahead.caller);
+    }
     call.secrets.push(carry.clone());
     let make: Make = Box::new(move |lease| Box::pin(async move { engine.create(call, lease, carry).await }));
     let made = vault.ledger().issue(intent, make).await?;
@@ -83,4 +127,23 @@ pub(crate) async fn issue(
         lease: LeaseInfo { id: made.lease.id, duration: clamped.ttl, renewable },
         ..Response::default()
     })
+}
+
+/// Where what is made ahead waits. It is not handed out when the root secret or a password policy is another one by then
+/// (what the plan read of the mount is the ledger's to look at).
+async fn place(
+    vault: &Vault,
+    mount: &MountEntry,
+    ahead: &Ahead<'_>,
+    ttl: u64,
+    access: &BackendAccess,
+) -> Result<Shelf> {
+    let seconds = shelf(ttl);
+    if seconds <= ahead.pool.min_age {
+        return Err(Error::invalid(format!(
+            "min_age: a credential of {ttl} seconds waits {seconds} seconds at most, and would never be old enough"
+        )));
+    }
+    let secret = vault.targets.same_slot(&mount.uuid, &access.name, access.target.as_ref()).await?;
+    Ok(Shelf { folder: ahead.pool.folder(), seconds, conditions: vec![ahead.policies.clone(), secret] })
 }

@@ -21,6 +21,7 @@ mod native;
 mod passwords;
 mod pipeline;
 mod policies;
+mod pool;
 mod reaper;
 mod remembered;
 mod rotate;

@@ -15,6 +15,10 @@ pub(crate) const ROTATIONS: &str = "host/rotations";
 /// Credentials that are kept in rotation, by `<mount uuid>/<slot>`.
 pub(crate) const KEPT: &str = "host/kept";
 
+/// Pools of credentials that are made ahead, by `<mount uuid>/<path below the mount>`. What waits in them lies in the
+/// ledger's own space, `cofferdam_leases::STOCK`.
+pub(crate) const POOLS: &str = "host/pools";
+
 /// Targets and slots of one mount.
 pub(crate) fn of_mount(uuid: &str) -> String {
     format!("host/mount/{uuid}")

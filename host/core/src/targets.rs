@@ -144,6 +144,13 @@ impl Targets {
             .map_err(|_| Error::internal(format!("slot {name} of mount {mount} does not read")))
     }
 
+    /// What holds as long as the root secret is the one that it is now.
+    pub(crate) async fn same_slot(&self, mount: &str, name: &str, target: Option<&Target>) -> Result<Check> {
+        let (space, key) = (spaces::of_mount(mount), slot_key(name, target));
+        let version = self.storage.entry(&space, &key).await?.map_or(0, |entry| entry.version);
+        Ok(Check::Entry { space, key, version })
+    }
+
     /// What puts a root secret.
     pub(crate) fn put_slot(mount: &str, name: &str, target: Option<&Target>, secret: &SecretText) -> Op {
         let value = secret.expose().as_bytes().to_vec();

@@ -61,6 +61,8 @@ pub(crate) struct Vault {
     pub(crate) reap: tokio::sync::Notify,
     /// Wakes the keeper of credentials that are kept in rotation.
     pub(crate) keep: tokio::sync::Notify,
+    /// Credentials that are made ahead.
+    pub(crate) pools: crate::pool::Pools,
 }
 
 impl Vault {
@@ -94,6 +96,7 @@ impl Vault {
             keys_changed: tokio::sync::Notify::new(),
             reap: tokio::sync::Notify::new(),
             keep: tokio::sync::Notify::new(),
+            pools: crate::pool::Pools::default(),
             storage: storage.clone(),
             fence: core.fence.clone(),
             cluster,
@@ -130,6 +133,7 @@ impl Vault {
                 tokio::spawn(crate::reaper::work(vault.clone(), vault.stop.subscribe()));
                 tokio::spawn(crate::reaper::sweep(vault.clone(), vault.stop.subscribe()));
                 tokio::spawn(crate::kept::work(vault.clone(), vault.stop.subscribe()));
+                tokio::spawn(crate::pool::fill::work(vault.clone(), vault.stop.subscribe()));
             }
         });
     }

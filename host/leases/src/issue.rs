@@ -13,6 +13,7 @@ use futures::future::BoxFuture;
 
 use crate::ledger::Ledger;
 use crate::record::{Lease, LeaseRecord};
+use crate::stock::{self, Shelf};
 
 const UNIQUE_CHARACTERS: usize = 24;
 
@@ -45,6 +46,15 @@ pub struct Intent {
     pub ends_itself: bool,
     /// What the planning call changed.
     pub changes: Changes,
+    /// It is made ahead, for nobody yet: `ttl` counts from when it is handed out.
+    pub shelf: Option<Shelf>,
+}
+
+/// What decides at the activation.
+struct Terms {
+    gates: Vec<String>,
+    /// Of what is made ahead: what must still hold when it is handed out.
+    stock: Option<Vec<Check>>,
 }
 
 /// The engine's `create`, ready to be called once the intent is durable.
@@ -84,15 +94,20 @@ impl Ledger {
     /// [`IssueError::Stale`] before anything happened; else why, with nothing left behind that is not on its way out.
     pub async fn issue(self: &Arc<Self>, mut intent: Intent, make: Make) -> Result<Made, IssueError> {
         let changes = std::mem::take(&mut intent.changes);
-        let gates = intent.gates.clone();
+        let stock = intent.shelf.as_mut().map(|shelf| stock::terms(shelf, &intent.mount, &intent.gates, &changes));
+        let terms = Terms { gates: intent.gates.clone(), stock: stock.transpose()? };
         let lease = self.planned(intent);
         point!("issue.planned");
-        self.write_intent(&lease, &gates, &changes).await?;
+        self.write_intent(&lease, &terms.gates, &changes).await?;
         let ledger = self.clone();
         let task = tokio::spawn(async move {
-            let made = ledger.make(lease, gates, make).await;
-            let counter = if made.is_ok() { &ledger.events.issued } else { &ledger.events.failed };
-            counter.fetch_add(1, Ordering::Relaxed);
+            let made = ledger.make(lease, terms, make).await;
+            match &made {
+                // It counts when it is handed out.
+                Ok(made) if made.lease.record.shelved.is_some() => {}
+                Ok(_) => drop(ledger.events.issued.fetch_add(1, Ordering::Relaxed)),
+                Err(_) => drop(ledger.events.failed.fetch_add(1, Ordering::Relaxed)),
+            }
             made
         });
         task.await
@@ -105,6 +120,7 @@ impl Ledger {
         let unique = ids::base62(UNIQUE_CHARACTERS);
         let seconds = |s: u64| i64::try_from(s).unwrap_or(i64::MAX);
         let not_after = now.plus_seconds(seconds(intent.creates_within));
+        let waits = intent.shelf.as_ref().map_or(0, |shelf| shelf.seconds);
         Lease {
             id: format!("{}/{unique}", intent.path),
             object_key: Some(self.object_key(&intent.identity, &intent.plan.object)),
@@ -123,7 +139,7 @@ impl Ledger {
                 stamp: self.stamp(&intent.mount, &unique),
                 digest: intent.digest,
                 issued_at: now,
-                expires_at: now.plus_seconds(seconds(intent.ttl)),
+                expires_at: now.plus_seconds(seconds(intent.ttl.saturating_add(waits))),
                 not_after,
                 settles_after: intent.settles_after,
                 ends_itself: intent.ends_itself,
@@ -134,6 +150,7 @@ impl Ledger {
                 confirmed: false,
                 attempts: 0,
                 last_error: None,
+                shelved: intent.shelf.map(|shelf| shelf.place(now, &unique)),
             },
             mount: intent.mount,
         }
@@ -161,12 +178,12 @@ impl Ledger {
         token.into_iter().chain(gates.iter().cloned().map(Check::GateOpen)).collect()
     }
 
-    async fn make(self: &Arc<Self>, lease: Lease, gates: Vec<String>, make: Make) -> Result<Made> {
+    async fn make(self: &Arc<Self>, lease: Lease, terms: Terms, make: Make) -> Result<Made> {
         point!("issue.intended");
         let outcome = self.within(&lease, make).await;
         point!("issue.created");
         let error = match outcome {
-            Ok(done) => return self.activate(lease, &gates, done).await,
+            Ok(done) => return self.activate(lease, terms, done).await,
             Err(error) => error,
         };
         // The engine's own word for it is needed: the host's trouble may have ended a call that had begun its work.
@@ -200,23 +217,34 @@ impl Ledger {
         tokio::time::timeout(left + GRACE, make(lease.for_engine())).await.map_err(late)?
     }
 
-    async fn activate(self: &Arc<Self>, lease: Lease, gates: &[String], done: Done<Issued>) -> Result<Made> {
+    async fn activate(self: &Arc<Self>, lease: Lease, terms: Terms, mut done: Done<Issued>) -> Result<Made> {
         let now = self.clock.now();
         let mut active = lease.clone();
         active.record.confirmed = true;
-        if let Some(handle) = done.value.handle {
+        if let Some(handle) = done.value.handle.take() {
             active.record.handle = handle;
         }
         active.state = LeaseState::Active;
         active.version = lease.version + 1;
-        active.due_at = Some(active.record.expires_at);
+        active.due_at = Some(active.record.shelved.as_ref().map_or(active.record.expires_at, |shelved| shelved.until));
         let mut batch = Batch::default();
         batch.extend_changes(&lease.mount, &done.changes);
-        batch.checks.extend(self.still_wanted(&lease, gates));
+        batch.checks.extend(self.still_wanted(&lease, &terms.gates));
         batch.ops.push(Op::UpdateLease { expect: lease.version, row: active.row()? });
-        let refusal = match self.storage.apply(batch).await {
+        let mut refused_stock = None;
+        if let (Some(shelved), Some(conditions)) = (&active.record.shelved, terms.stock) {
+            match stock::put(&active, shelved, &done, conditions, now) {
+                Ok(put) => batch.ops.push(put),
+                Err(why) => refused_stock = Some(why),
+            }
+        }
+        let applied = match refused_stock {
+            Some(why) => Err(why),
+            None => self.storage.apply(batch).await,
+        };
+        let refusal = match applied {
             Ok(Outcome::Applied) => {
-                self.wake_before(active.record.expires_at, now);
+                self.wake_before(active.due_at.unwrap_or(active.record.expires_at), now);
                 point!("issue.activated");
                 return Ok(Made { lease: active, data: done.value.data, warnings: done.value.warnings });
             }

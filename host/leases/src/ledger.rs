@@ -106,7 +106,8 @@ impl Ledger {
     /// As [`Ledger::get`].
     pub async fn active(&self, id: &str) -> Result<Option<Lease>> {
         let now = self.clock.now();
-        Ok(self.get(id).await?.filter(|l| l.state == LeaseState::Active && l.record.expires_at > now))
+        let lease = self.get(id).await?.filter(|l| l.state == LeaseState::Active && l.record.expires_at > now);
+        Ok(lease.filter(|l| l.record.shelved.is_none()))
     }
 
     /// Names below a prefix of lease ids, folders with a slash.

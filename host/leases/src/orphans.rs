@@ -101,6 +101,7 @@ impl Ledger {
                 confirmed: true,
                 attempts: 0,
                 last_error: None,
+                shelved: None,
             },
         };
         (lease, orphan.gates)

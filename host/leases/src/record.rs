@@ -49,6 +49,18 @@ pub struct LeaseRecord {
     pub attempts: u32,
     /// What the last one said; redacted.
     pub last_error: Option<String>,
+    /// It was made ahead and is nobody's yet: where its secret waits.
+    #[serde(default)]
+    pub shelved: Option<Shelved>,
+}
+
+/// The place of a credential that waits for whoever asks for it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shelved {
+    /// Of the entry with its secret, in [`crate::STOCK`].
+    pub key: String,
+    /// It is taken back then.
+    pub until: Timestamp,
 }
 
 /// A lease: its row, opened.

@@ -224,7 +224,8 @@ impl Ledger {
 
     /// Removes the row and lets go of what was kept only for it. False: the row moved meanwhile.
     pub(crate) async fn remove(&self, lease: &Lease) -> Result<bool> {
-        let ops = vec![Op::DeleteLease { id: lease.id.clone(), expect: lease.version }];
+        let mut ops = vec![Op::DeleteLease { id: lease.id.clone(), expect: lease.version }];
+        ops.extend(lease.record.shelved.as_ref().map(crate::stock::wipe));
         let removed = self.storage.apply(Batch { checks: Vec::new(), ops }).await? == Outcome::Applied;
         if removed {
             self.events.removed.fetch_add(1, std::sync::atomic::Ordering::Relaxed);

@@ -14,6 +14,8 @@ pub struct Response {
     pub warnings: Vec<String>,
     /// A lease, or only a duration.
     pub lease: LeaseInfo,
+    /// The credential was made ahead, and counts as usable since then.
+    pub ready_at: Option<Timestamp>,
     /// A login or a new token.
     pub auth: Option<Box<AuthInfo>>,
     /// A wrapped answer: nothing else is shown then.

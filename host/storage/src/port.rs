@@ -8,6 +8,7 @@
 use async_trait::async_trait;
 use cofferdam_model::view::Version;
 use cofferdam_model::{Result, Timestamp};
+use serde::{Deserialize, Serialize};
 
 /// Changes that happen together or not at all.
 #[derive(Clone, Debug, Default)]
@@ -18,8 +19,8 @@ pub struct Batch {
     pub ops: Vec<Op>,
 }
 
-/// What must hold for a batch to be applied.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What must hold for a batch to be applied. It can be kept in a row, for a batch to come.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Check {
     /// The entry has this version (0: it is not there).
     Entry {

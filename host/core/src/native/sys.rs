@@ -11,6 +11,7 @@ mod mount_info;
 mod mounts;
 mod passwords;
 mod policies;
+mod pool;
 mod remount;
 mod sandbox;
 mod seal;
@@ -24,7 +25,7 @@ use super::{NativeRoute, Routes};
 pub(super) fn routes() -> &'static [NativeRoute] {
     static ROUTES: OnceLock<Vec<NativeRoute>> = OnceLock::new();
     ROUTES.get_or_init(|| {
-        let families: [fn(Routes) -> Routes; 14] = [
+        let families: [fn(Routes) -> Routes; 15] = [
             seal::routes,
             fence::routes,
             mounts::routes,
@@ -36,6 +37,7 @@ pub(super) fn routes() -> &'static [NativeRoute] {
             internal::routes,
             sandbox::routes,
             inventory::routes,
+            pool::routes,
             metrics::routes,
             keys::routes,
             tools::routes,

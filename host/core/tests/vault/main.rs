@@ -17,6 +17,7 @@ mod lifecycle;
 mod migration;
 mod mounts;
 mod policies;
+mod pool;
 mod remembered;
 mod retarget;
 mod review;

@@ -26,6 +26,10 @@ async fn life(world: &World) {
     world.ledger.revoke_all(prefix, true, false).await.unwrap();
     let held = world.made("d", "queued").await;
     world.ledger.revoke(&held, false).await.unwrap();
+    let stock = world.stocked(&["given", "waiting"]).await;
+    let given = world.hand_out(&stock[0]).await.unwrap();
+    assert!(world.hand_out(&stock[0]).await.is_none(), "handed out twice");
+    world.ledger.revoke(&given, true).await.unwrap();
     world.backend.steps.pass().await;
 }
 
@@ -69,6 +73,7 @@ fn dies_at(step: u64, dir: Option<&Path>) -> bool {
         world.start_worker();
         // A lost answer settles, a queued revocation is done, a pending row falls due.
         world.agrees().await;
+        world.stock_agrees().await;
         world.stop_worker();
     });
     second.shutdown_timeout(Duration::from_secs(10));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cofferdam_crypto::{Key, Keyring};
-use cofferdam_leases::{Intent, IssueError, Ledger, Made, Make, Settings};
+use cofferdam_leases::{Intent, IssueError, Ledger, Made, Make, Settings, Shelf, Stocked, Wanted};
 use cofferdam_model::clock::ManualClock;
 use cofferdam_model::engine::{Handle, Plan, TtlWish};
 use cofferdam_model::view::Changes;
@@ -83,6 +83,7 @@ pub(crate) fn intent(backend: &str, object: &str) -> Intent {
         settles_after: 60,
         ends_itself: false,
         changes: Changes::default(),
+        shelf: None,
     }
 }
 
@@ -131,6 +132,35 @@ impl World {
 
     pub(crate) async fn made(&self, backend: &str, object: &str) -> String {
         self.issue(backend, object, Creates::Well).await.unwrap().lease.id
+    }
+
+    /// Makes these ahead.
+    pub(crate) async fn stocked(&self, objects: &[&str]) -> Vec<Stocked> {
+        for object in objects {
+            let shelf = Shelf { folder: "m/creds/s//".to_owned(), seconds: TTL / 2, conditions: Vec::new() };
+            let intent = Intent { token: None, shelf: Some(shelf), ..intent("s", object) };
+            self.ledger.issue(intent, self.make(Creates::Well)).await.unwrap();
+        }
+        self.ledger.stocked("m/", None, 10).await.unwrap()
+    }
+
+    /// Hands one out; answers its lease.
+    pub(crate) async fn hand_out(&self, stocked: &Stocked) -> Option<String> {
+        let wanted = Wanted { path: "db/creds/s", digest: "digest", default_ttl: TTL, max_ttl: TTL };
+        self.ledger.hand_out(stocked, &wanted, TOKEN).await.unwrap().map(|given| given.lease.id)
+    }
+
+    /// A secret waits where a lease says so, and nowhere else; and no token has such a lease.
+    pub(crate) async fn stock_agrees(&self) {
+        let secrets = self.ledger.stocked("", None, 100).await.unwrap().into_iter().map(|s| (s.lease, s.key));
+        let leases = self.ledger.find(&LeaseFilter::default(), 100).await.unwrap();
+        assert!(leases.iter().all(|l| l.record.shelved.is_none() || l.token.is_none()));
+        let waiting = leases.into_iter().filter_map(|l| Some((l.id, l.record.shelved?.key)));
+        let sorted = |mut all: Vec<(String, String)>| {
+            all.sort();
+            all
+        };
+        assert_eq!(sorted(secrets.collect()), sorted(waiting.collect()));
     }
 
     pub(crate) async fn state(&self, id: &str) -> Option<LeaseState> {

@@ -22,7 +22,7 @@ pub(super) fn routes(table: Routes) -> Routes {
         .route("inventory/{path*}", "What is in the backends of a mount, and what has no lease. Needs sudo.")
         .sudo()
         .fields(&[
-            ("state", Text, "Only leased, pending, orphan or ghost ones."),
+            ("state", Text, "Only leased, stock, pending, orphan or ghost ones."),
             ("ignored", Boolean, "Ignored orphans too; true if not given."),
             ("after", Text, "The next page: `next` of the answer before."),
             ("limit", Integer, "How many; 1000 if not given."),
@@ -103,9 +103,9 @@ fn place(item: &Item) -> (&str, &str) {
 }
 
 fn named(state: &str) -> Result<State> {
-    let all = [State::Leased, State::Pending, State::Orphan, State::Ghost];
+    let all = [State::Leased, State::Stock, State::Pending, State::Orphan, State::Ghost];
     let found = all.into_iter().find(|s| s.name() == state);
-    found.ok_or_else(|| Error::invalid("state: leased, pending, orphan or ghost"))
+    found.ok_or_else(|| Error::invalid("state: leased, stock, pending, orphan or ghost"))
 }
 
 fn json_of(item: &Item) -> Value {

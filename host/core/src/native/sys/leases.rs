@@ -103,7 +103,7 @@ fn lookup(ctx: Ctx<'_>) -> BoxFuture<'_, Result<Response>> {
             "issue_time": lease.record.issued_at.rfc3339(),
             "expire_time": lease.record.expires_at.rfc3339(),
             "last_renewal": lease.record.last_renewal.map(|t| t.rfc3339()),
-            "renewable": lease.record.renewable && lease.state == LeaseState::Active,
+            "renewable": lease.record.renewable && lease.state == LeaseState::Active && lease.record.shelved.is_none(),
             "ttl": lease.record.expires_at.seconds_since(now),
         });
         if let Some(error) = &lease.record.last_error {

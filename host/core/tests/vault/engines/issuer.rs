@@ -10,7 +10,7 @@ use cofferdam_model::engine::{
 use cofferdam_model::inventory::{Found, Page};
 use cofferdam_model::request::Operation::{Delete, Read, Update};
 use cofferdam_model::route::{Description, Kind};
-use cofferdam_model::view::{Changes, Write};
+use cofferdam_model::view::{Changes, Read as Seen, Write};
 use cofferdam_model::{Error, Result, SecretText, ids};
 use serde_json::{Map, Value, json};
 
@@ -51,7 +51,8 @@ impl Issuer {
     }
 
     async fn plan(&self, call: &Call, role: &str) -> Result<Done<Outcome>, CallError> {
-        let entry = call.view.get(&format!("roles/{role}")).await?;
+        let key = format!("roles/{role}");
+        let entry = call.view.get(&key).await?;
         let entry = entry.ok_or_else(|| failure(Cause::Invalid, "unknown role"))?;
         let wish: Value = serde_json::from_slice(&entry.value).unwrap();
         let text = |field: &str, usual: &str| wish[field].as_str().unwrap_or(usual).to_owned();
@@ -64,7 +65,8 @@ impl Issuer {
             carry: secret("user's password"),
             ttl: TtlWish { ttl: Some(60), max_ttl: None, renewable: true },
         };
-        Ok(Done { value: Outcome::Issue(plan), changes: Changes::default() })
+        let reads = vec![Seen::Entry { key, version: entry.version }];
+        Ok(Done { value: Outcome::Issue(plan), changes: Changes { reads, ..Changes::default() } })
     }
 }
 
