@@ -91,7 +91,7 @@ pub(crate) struct Inventory {
 
 impl Inventory {
     /// For reading only: without what opens the backends.
-    pub(crate) fn to_be_read(mut self) -> Self {
+    pub(crate) fn for_reading(mut self) -> Self {
         self.items.iter_mut().for_each(|item| item.found = None);
         self
     }

@@ -1,7 +1,7 @@
 //! Identifiers: random. What must not be guessed comes from the operating system's generator.
 
-use rand::TryRngCore;
-use rand::rngs::OsRng;
+use rand::rngs::{OsRng, ThreadRng};
+use rand::{RngCore, TryRngCore};
 
 const BASE62: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 
@@ -37,7 +37,9 @@ pub fn hex_digits(len: usize) -> String {
 /// A random (version 4) UUID in its usual form. It names things and keeps no secret: every request gets one, so it comes
 /// from a generator of the thread's own, seeded by the operating system.
 pub fn uuid() -> String {
-    uuid::Builder::from_random_bytes(rand::random()).into_uuid().to_string()
+    let mut bytes = [0u8; 16];
+    ThreadRng::default().fill_bytes(&mut bytes);
+    uuid::Builder::from_random_bytes(bytes).into_uuid().to_string()
 }
 
 #[expect(clippy::expect_used, reason = "without randomness no secret may be made, and no caller could go on")]

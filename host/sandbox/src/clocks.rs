@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Duration;
 
-use wasmtime_wasi::{HostMonotonicClock, HostWallClock};
+use wasmtime_wasi::clocks::{HostMonotonicClock, HostWallClock, MonotonicClock, WallClock};
 
 /// Whether a clock was read.
 #[derive(Clone, Debug, Default)]
@@ -21,39 +21,45 @@ impl Noted {
 }
 
 /// The time of day.
-pub(crate) struct Wall(pub(crate) Noted);
-
-impl HostWallClock for Wall {
-    fn resolution(&self) -> Duration {
-        Duration::from_nanos(1)
-    }
-
-    fn now(&self) -> Duration {
-        self.0.note();
-        // Before 1970 is as good as 1970.
-        SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
-    }
+pub(crate) struct Wall {
+    noted: Noted,
+    clock: WallClock,
 }
 
 /// The time since the instance was made.
 pub(crate) struct Steady {
     noted: Noted,
-    born: Instant,
+    clock: MonotonicClock,
 }
 
-impl Steady {
-    pub(crate) fn new(noted: Noted) -> Self {
-        Self { noted, born: Instant::now() }
+impl Noted {
+    pub(crate) fn wall(&self) -> Wall {
+        Wall { noted: self.clone(), clock: WallClock }
+    }
+
+    pub(crate) fn steady(&self) -> Steady {
+        Steady { noted: self.clone(), clock: MonotonicClock::new() }
+    }
+}
+
+impl HostWallClock for Wall {
+    fn resolution(&self) -> Duration {
+        self.clock.resolution()
+    }
+
+    fn now(&self) -> Duration {
+        self.noted.note();
+        self.clock.now()
     }
 }
 
 impl HostMonotonicClock for Steady {
     fn resolution(&self) -> u64 {
-        1
+        self.clock.resolution()
     }
 
     fn now(&self) -> u64 {
         self.noted.note();
-        u64::try_from(self.born.elapsed().as_nanos()).unwrap_or(u64::MAX)
+        self.clock.now()
     }
 }

@@ -11,7 +11,7 @@ use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
-use crate::clocks::{Noted, Steady, Wall};
+use crate::clocks::Noted;
 use crate::imports::storage::Buffer;
 use crate::limits::Growth;
 use crate::net::gate::{Border, Gate};
@@ -56,8 +56,8 @@ impl State {
             .allow_tcp(true)
             .allow_udp(false)
             .allow_ip_name_lookup(false)
-            .wall_clock(Wall(clocks.clone()))
-            .monotonic_clock(Steady::new(clocks.clone()))
+            .wall_clock(clocks.wall())
+            .monotonic_clock(clocks.steady())
             .socket_addr_check(move |address, purpose| {
                 let permitted = check.permits(address, purpose);
                 Box::pin(std::future::ready(permitted))

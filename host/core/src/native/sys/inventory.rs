@@ -51,7 +51,7 @@ fn list(ctx: Ctx<'_>) -> BoxFuture<'_, Result<Response>> {
         let kept = cursor.and_then(|cursor| listings.get(cursor.listing, &mount.uuid, now));
         let inventory = match &kept {
             Some(inventory) => inventory.clone(),
-            None => Arc::new(inventory::look(ctx.vault, &mount, None).await?.to_be_read()),
+            None => Arc::new(inventory::look(ctx.vault, &mount, None).await?.for_reading()),
         };
         let wanted =
             |item: &&Item| state.is_none_or(|state| state == item.state) && (ignored || item.ignored.is_none());
