@@ -37,7 +37,8 @@ pub(crate) struct Made {
 /// The user of this name. That there is none is said by AWS: an answer that shows none is no answer.
 pub(crate) async fn find_user(client: &Client, name: &str) -> Result<Option<User>, Error> {
     match client.iam.get_user().user_name(name).send().await.map_err(Error::of("GetUser")) {
-        Ok(found) => found.user.ok_or_else(|| unreadable("GetUser")).map(Some),
+        // Where the answer shows none the SDK makes up one of empty texts.
+        Ok(found) => found.user.filter(|user| !user.arn.is_empty()).ok_or_else(|| unreadable("GetUser")).map(Some),
         Err(error) if error.is_missing() => Ok(None),
         Err(error) => Err(error),
     }
