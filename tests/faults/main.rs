@@ -12,6 +12,7 @@
 
 mod action;
 mod clock;
+mod fence;
 
 mod operation;
 mod pool;

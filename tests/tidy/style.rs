@@ -63,6 +63,12 @@ fn the_project_speaks_of_itself_alone() {
 }
 
 #[test]
+fn no_merge_is_half_done() {
+    let markers = ['<', '>'].map(|sign| format!("{} ", sign.to_string().repeat(7)));
+    forbid(&markers, sources().into_iter());
+}
+
+#[test]
 fn no_line_ends_in_blanks() {
     for source in code() {
         for (number, line) in source.text.lines().enumerate() {
