@@ -115,8 +115,10 @@ impl Pools {
         new.then(|| Claim { pools: self, key: key.to_owned() })
     }
 
-    fn knows(&self, key: &str) -> bool {
-        self.known.read().unwrap_or_else(PoisonError::into_inner).as_ref().is_none_or(|known| known.contains(key))
+    /// Asked by every read: most servers have few pools or none.
+    fn knows(&self, mount: &str, path: &str) -> bool {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known.as_ref().is_none_or(|known| !known.is_empty() && known.contains(&key(mount, path)))
     }
 
     fn saw(&self, keys: BTreeSet<String>) {
@@ -234,7 +236,7 @@ async fn try_take(vault: &Arc<Vault>, asked: &Asked<'_>, digest: &str) -> Result
     let (request, mount) = (asked.request, &asked.mount);
     let plain = request.operation == Operation::Read && request.data.is_empty() && !request.has_body;
     // A token on its last use gets no lease.
-    if !plain || asked.token.uses_left == Some(1) || !vault.pools.knows(&key(&mount.uuid, asked.rest)) {
+    if !plain || asked.token.uses_left == Some(1) || !vault.pools.knows(&mount.uuid, asked.rest) {
         return Ok(None);
     }
     let Some(pool) = read(vault, &mount.uuid, asked.rest).await? else { return Ok(None) };

@@ -115,7 +115,6 @@ pub(crate) async fn sweep(vault: Arc<Vault>, mut stop: watch::Receiver<bool>) {
                 tracing::warn!(mount = mount.path, error = %e, "a mount is still draining");
             }
         }
-        vault.listings.sweep(vault.clock.proven());
         if let Err(e) = vault.release_targets().await {
             tracing::error!(error = %e, "old targets cannot be looked for");
         }
@@ -126,12 +125,13 @@ pub(crate) async fn sweep(vault: Arc<Vault>, mut stop: watch::Receiver<bool>) {
     }
 }
 
-/// Forgets old answers until the vault is sealed.
+/// Lets go of what is kept in memory for a while. Asks no backend, so no fence holds it up.
 pub(crate) async fn forget(vault: Arc<Vault>, mut stop: watch::Receiver<bool>) {
     while !*stop.borrow() {
         vault.remembered.sweep();
+        vault.listings.sweep(vault.clock.proven());
         tokio::select! {
-            () = tokio::time::sleep(crate::remembered::AGE) => {}
+            () = tokio::time::sleep(SWEEP) => {}
             _ = stop.changed() => {}
         }
     }

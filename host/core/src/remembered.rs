@@ -21,8 +21,8 @@ const ALL: u64 = 4 << 20;
 const USUAL: u64 = 1 << 10;
 /// A larger answer is not worth its place.
 const LARGEST: usize = 64 << 10;
-/// Nobody's secret stays here for longer after it was made. Also how often what is older is looked for.
-pub(crate) const AGE: Duration = Duration::from_secs(60);
+/// No answer is given that is older.
+const AGE: Duration = Duration::from_secs(60);
 
 /// What is asked, apart from the mount as it is now and the engine that serves it.
 #[derive(Clone, Copy)]

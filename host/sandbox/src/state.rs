@@ -78,8 +78,15 @@ impl State {
         }
     }
 
-    /// The running call.
+    /// The running call. What is done with it makes the call more than a function of its request, mount and entries.
     pub(crate) fn active(&mut self) -> wasmtime::Result<&mut Active> {
+        let active = self.within()?;
+        active.looked_further = true;
+        Ok(active)
+    }
+
+    /// The running call, for imports that show nothing but its mount and entries.
+    pub(crate) fn within(&mut self) -> wasmtime::Result<&mut Active> {
         self.active.as_mut().ok_or_else(|| wasmtime::Error::msg("an import was used outside of a call"))
     }
 }

@@ -212,7 +212,8 @@ impl Storage {
     /// Sealed; Unavailable.
     pub async fn version(&self, space: &str, key: &str) -> Result<Version> {
         self.opened()?;
-        Ok(self.0.physical.entry(space, key).await?.map_or(0, |entry| entry.version))
+        let entry = asked_for(self.0.physical.entry(space, key).await?, |e| e.key == key)?;
+        Ok(entry.map_or(0, |entry| entry.version))
     }
 
     /// Entries below a prefix, sorted by key, greater than `after`.
@@ -350,7 +351,7 @@ impl Storage {
     /// Sealed; Unavailable.
     pub async fn sealed_token(&self, digest: &str) -> Result<Option<TokenRow>> {
         self.opened()?;
-        self.0.physical.token(digest).await
+        asked_for(self.0.physical.token(digest).await?, |r| r.digest == digest)
     }
 
     /// What [`Storage::sealed_token`] found, opened.
@@ -470,11 +471,17 @@ fn open_one<R: Sealed>(
     space: &str,
     is_asked: impl FnOnce(&R) -> bool,
 ) -> Result<Option<R>> {
-    let Some(row) = row else { return Ok(None) };
-    if !is_asked(&row) {
-        return Err(Error::internal(format!("a search in {} found the row {:?} instead", R::TABLE, row.key())));
+    asked_for(row, is_asked)?.map(|row| row.open(keyring, space)).transpose()
+}
+
+/// A damaged index finds another row.
+fn asked_for<R: Sealed>(row: Option<R>, is_asked: impl FnOnce(&R) -> bool) -> Result<Option<R>> {
+    match row {
+        Some(row) if !is_asked(&row) => {
+            Err(Error::internal(format!("a search in {} found the row {:?} instead", R::TABLE, row.key())))
+        }
+        row => Ok(row),
     }
-    row.open(keyring, space).map(Some)
 }
 
 /// Opens what opens.

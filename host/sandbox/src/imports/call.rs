@@ -7,7 +7,7 @@ use crate::state::State;
 
 impl Host for State {
     async fn mount(&mut self) -> wasmtime::Result<MountInfo> {
-        let mount = &self.active()?.call.mount;
+        let mount = &self.within()?.call.mount;
         Ok(MountInfo {
             path: mount.path.clone(),
             accessor: mount.accessor.clone(),
@@ -18,9 +18,7 @@ impl Host for State {
     }
 
     async fn target(&mut self) -> wasmtime::Result<Option<TargetInfo>> {
-        let active = self.active()?;
-        active.looked_further = true;
-        let target = active.call.backend.as_ref().and_then(|b| b.target.as_ref());
+        let target = self.active()?.call.backend.as_ref().and_then(|b| b.target.as_ref());
         Ok(target.map(|t| TargetInfo {
             generation: t.generation,
             host: t.host.clone(),
@@ -35,9 +33,7 @@ impl Host for State {
     }
 
     async fn remaining_millis(&mut self) -> wasmtime::Result<u64> {
-        let active = self.active()?;
-        active.looked_further = true;
-        let left = active.deadline.saturating_duration_since(Instant::now());
+        let left = self.active()?.deadline.saturating_duration_since(Instant::now());
         Ok(u64::try_from(left.as_millis()).unwrap_or(u64::MAX))
     }
 }

@@ -9,7 +9,6 @@ const MAX_LINE: usize = 2048;
 impl Host for State {
     async fn emit(&mut self, level: Level, message: String) -> wasmtime::Result<()> {
         let active = self.active()?;
-        active.looked_further = true;
         if active.log_left == 0 {
             return Ok(());
         }

@@ -11,7 +11,6 @@ const MAX_NAME: usize = 512;
 impl Host for State {
     async fn generate_password(&mut self, policy: Option<String>) -> wasmtime::Result<Result<String, String>> {
         let active = self.active()?;
-        active.looked_further = true;
         if policy.as_ref().is_some_and(|name| name.len() > MAX_NAME) {
             return Err(active.refuse("policies: a name longer than 512 bytes"));
         }

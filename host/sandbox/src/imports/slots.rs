@@ -14,7 +14,6 @@ const MAX_SECRET: usize = 64 << 10;
 impl Host for State {
     async fn get(&mut self, name: String) -> wasmtime::Result<Option<String>> {
         let active = self.active()?;
-        active.looked_further = true;
         if let Some((_, put)) = active.slots.iter().find(|(n, _)| *n == name) {
             return Ok(Some(put.expose().to_owned()));
         }
@@ -24,7 +23,6 @@ impl Host for State {
 
     async fn put(&mut self, name: String, secret: String) -> wasmtime::Result<()> {
         let active = self.active()?;
-        active.looked_further = true;
         if active.call.backend.as_ref().is_none_or(|b| b.name != name) {
             return Err(active.refuse("slots: put to a slot that is not of this call's backend"));
         }
@@ -43,7 +41,6 @@ impl Host for State {
 
     async fn kept(&mut self, name: String) -> wasmtime::Result<Option<KeptSecret>> {
         let active = self.active()?;
-        active.looked_further = true;
         if name.len() > convert::MAX_ID {
             return Err(active.refuse("slots: a name longer than 512 bytes"));
         }

@@ -20,7 +20,7 @@ const STRIDE: usize = 64;
 
 impl Host for State {
     async fn get(&mut self, key: String) -> wasmtime::Result<Option<Vec<u8>>> {
-        let active = self.active()?;
+        let active = self.within()?;
         check_key(active, &key)?;
         if let Some(pending) = active.buffer.pending(&key) {
             return Ok(pending.map(<[u8]>::to_vec));
@@ -34,7 +34,7 @@ impl Host for State {
     }
 
     async fn put(&mut self, key: String, value: Vec<u8>) -> wasmtime::Result<()> {
-        let active = self.active()?;
+        let active = self.within()?;
         check_key(active, &key)?;
         if value.len() > MAX_VALUE {
             return Err(active.refuse("storage: a value larger than 1 MiB"));
@@ -43,13 +43,13 @@ impl Host for State {
     }
 
     async fn delete(&mut self, key: String) -> wasmtime::Result<()> {
-        let active = self.active()?;
+        let active = self.within()?;
         check_key(active, &key)?;
         write(active, key, None)
     }
 
     async fn list(&mut self, prefix: String, after: Option<String>, limit: u32) -> wasmtime::Result<Vec<String>> {
-        let active = self.active()?;
+        let active = self.within()?;
         check_prefix(active, &prefix)?;
         let limit = limit.min(MAX_LIST) as usize;
         let view = Arc::clone(&active.call.view);
@@ -84,7 +84,7 @@ impl Host for State {
     }
 
     async fn scan(&mut self, prefix: String, after: Option<String>, limit: u32) -> wasmtime::Result<Vec<Item>> {
-        let active = self.active()?;
+        let active = self.within()?;
         check_prefix(active, &prefix)?;
         let limit = limit.min(MAX_SCAN) as usize;
         let view = Arc::clone(&active.call.view);

@@ -4,9 +4,15 @@ use cofferdam_model::view::Version;
 use sqlx::SqliteConnection;
 
 use super::fault::Fault;
-use super::leases::state_code;
 use super::statements::{bind_check, bind_op, check_sql, conflict, may_conflict, op_sql};
-use crate::port::{Batch, Check, Conflict, LeaseRow, Op, Outcome, TokenRow};
+use crate::port::{Batch, Check, Conflict, Op, Outcome};
+
+/// Updates that also change what usually stays the same. They take the values of [`op_sql`]'s, in that order.
+const WHOLE_LEASE: &str = "UPDATE OR IGNORE leases SET state = ?1, version = version + 1, due_at = ?2, body = ?3,
+     mount = ?6, backend = ?7, generation = ?8, token = ?9, object_key = ?10 WHERE id = ?4 AND version = ?5";
+/// The uses are left as they are: somebody may have taken one since the row was read.
+const WHOLE_TOKEN: &str = "UPDATE OR IGNORE tokens SET live = ?1, version = version + 1, due_at = ?2, body = ?3,
+     accessor_key = ?6, parent = ?7 WHERE digest = ?4 AND version = ?5";
 
 /// Checks, then changes; a conflict leaves nothing behind.
 pub(super) async fn apply(
@@ -51,59 +57,24 @@ async fn change(conn: &mut SqliteConnection, op: &Op, versions: &mut Version) ->
     if done || !may_conflict(op) {
         return Ok(None);
     }
-    match op {
-        Op::InsertLease(row) => Ok(Some(match lease_version(conn, &row.id).await? {
-            Some(_) => Conflict::RowMoved,
-            None => Conflict::ObjectTaken,
-        })),
-        Op::UpdateLease { expect, row } => update_lease(conn, *expect, row).await,
-        Op::UpdateToken { expect, row } => update_token(conn, *expect, row).await,
-        _ => Ok(Some(Conflict::RowMoved)),
-    }
+    let (sql, conflict) = match op {
+        Op::InsertLease(row) => {
+            let taken = lease_version(conn, &row.id).await?.is_none();
+            return Ok(Some(if taken { Conflict::ObjectTaken } else { Conflict::RowMoved }));
+        }
+        Op::UpdateLease { expect, row } => {
+            if lease_version(conn, &row.id).await? != Some(*expect) {
+                return Ok(Some(Conflict::RowMoved));
+            }
+            (WHOLE_LEASE, Conflict::ObjectTaken)
+        }
+        Op::UpdateToken { .. } => (WHOLE_TOKEN, Conflict::RowMoved),
+        _ => return Ok(Some(Conflict::RowMoved)),
+    };
+    let done = bind_op(sqlx::query(sql), op, versions).execute(conn).await?.rows_affected() > 0;
+    Ok((!done).then_some(conflict))
 }
 
 async fn lease_version(conn: &mut SqliteConnection, id: &str) -> Result<Option<i64>, Fault> {
     Ok(sqlx::query_scalar("SELECT version FROM leases WHERE id = ?1").bind(id).fetch_optional(conn).await?)
-}
-
-/// Also what usually stays the same.
-async fn update_lease(conn: &mut SqliteConnection, expect: i64, row: &LeaseRow) -> Result<Option<Conflict>, Fault> {
-    if lease_version(conn, &row.id).await? != Some(expect) {
-        return Ok(Some(Conflict::RowMoved));
-    }
-    let whole = sqlx::query(
-        "UPDATE OR IGNORE leases SET state = ?1, version = ?2 + 1, due_at = ?3, body = ?4, mount = ?6, backend = ?7,
-         generation = ?8, token = ?9, object_key = ?10 WHERE id = ?5",
-    )
-    .bind(state_code(row.state))
-    .bind(expect)
-    .bind(row.due_at.map(|t| t.0))
-    .bind(&row.body)
-    .bind(&row.id)
-    .bind(&row.mount)
-    .bind(&row.backend)
-    .bind(row.generation)
-    .bind(&row.token)
-    .bind(&row.object_key)
-    .execute(&mut *conn)
-    .await?;
-    Ok((whole.rows_affected() == 0).then_some(Conflict::ObjectTaken))
-}
-
-/// Also what usually stays the same. The uses are left as they are: somebody may have taken one since the row was read.
-async fn update_token(conn: &mut SqliteConnection, expect: i64, row: &TokenRow) -> Result<Option<Conflict>, Fault> {
-    let whole = sqlx::query(
-        "UPDATE OR IGNORE tokens SET live = ?1, version = ?2 + 1, due_at = ?3, body = ?4, accessor_key = ?6,
-         parent = ?7 WHERE digest = ?5 AND version = ?2",
-    )
-    .bind(i64::from(row.live))
-    .bind(expect)
-    .bind(row.due_at.map(|t| t.0))
-    .bind(&row.body)
-    .bind(&row.digest)
-    .bind(&row.accessor_key)
-    .bind(&row.parent)
-    .execute(&mut *conn)
-    .await?;
-    Ok((whole.rows_affected() == 0).then_some(Conflict::RowMoved))
 }
