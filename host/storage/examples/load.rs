@@ -145,7 +145,7 @@ fn secret(i: i64) -> Batch {
         checks: vec![
             seen("config".into()),
             seen(format!("meta/{path}")),
-            seen(format!("v1/{path}")),
+            seen("upgraded".into()),
             Check::GateOpen(GATE.into()),
         ],
         ops: vec![put(format!("data/{path}/1"), 60), put(format!("meta/{path}"), 300)],

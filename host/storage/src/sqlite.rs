@@ -6,6 +6,7 @@
 mod apply;
 mod entries;
 mod fault;
+mod gathered;
 mod lanes;
 mod leases;
 mod place;
@@ -30,6 +31,7 @@ use sqlx::{ConnectOptions as _, SqliteConnection};
 
 use crate::port::{Batch, LeaseFilter, LeaseRow, Outcome, Physical, StoredEntry, TokenRow};
 use fault::Fault;
+use gathered::Gathered;
 use lanes::{Lane, Lanes};
 use place::Place;
 use rows::{Rows, entry_name};
@@ -45,6 +47,7 @@ const CHECKPOINT_PAGES: &str = "4000";
 /// A store in one SQLite file or in memory.
 pub struct Sqlite {
     readers: Arc<Lanes>,
+    gathered: Gathered,
     rows: Arc<Rows>,
     writer: Writer,
     kind: &'static str,
@@ -91,6 +94,7 @@ impl Sqlite {
         Ok(Self {
             readers: Arc::new(Lanes::new(readers)),
             writer: Writer::start(Arc::new(Lanes::new(vec![writer])), Arc::clone(&rows), versions, Some(place)),
+            gathered: Gathered::default(),
             rows,
             kind: "sqlite",
         })
@@ -110,7 +114,7 @@ impl Sqlite {
         let lanes = Arc::new(Lanes::new(vec![connection]));
         let rows = Arc::new(Rows::new());
         let writer = Writer::start(Arc::clone(&lanes), Arc::clone(&rows), versions, None);
-        Ok(Self { readers: lanes, writer, rows, kind: "inmem" })
+        Ok(Self { readers: lanes, gathered: Gathered::default(), writer, rows, kind: "inmem" })
     }
 
     /// How well batches share commits.
@@ -163,7 +167,7 @@ impl Physical for Sqlite {
     }
 
     async fn entry(&self, space: &str, key: &str) -> Result<Option<StoredEntry>> {
-        let read = || async { entries::get(&mut *self.reader().await?, space, key).await };
+        let read = || self.gathered.get(&self.readers, space, key);
         Ok(self.rows.entries.get(entry_name(space, key), read).await?)
     }
 

@@ -10,7 +10,8 @@ use engine_sdk::{Context, failure};
 use super::{Config, Metadata};
 use crate::{key, plain};
 
-/// When the mount ceased to be version 1; not there if it never was.
+/// When the mount ceased to be version 1; not there if it never was. It is looked at before an old entry is looked for:
+/// an entry that is not there and differs from key to key costs a store more than one that does not change.
 const UPGRADED: &str = "upgraded";
 /// Where the metadata of keys is.
 const METADATA_ROOT: &str = "meta/";
@@ -33,27 +34,25 @@ pub(crate) fn upgrade(ctx: &Context) -> Result<(), Failure> {
 
 pub(super) fn exists(ctx: &Context, path: &str) -> Result<bool, Failure> {
     key::check(path)?;
-    let there = |key: String| ctx.storage().get(&key).is_some();
-    Ok(there(metadata_key(path)) || there(plain::entry(path)))
+    let there = |key: &str| ctx.storage().get(key).is_some();
+    Ok(there(&metadata_key(path)) || (there(UPGRADED) && there(&plain::entry(path))))
 }
 
 pub(super) fn metadata(ctx: &Context, path: &str) -> Result<Option<Metadata>, Failure> {
     key::check(path)?;
-    match ctx.storage().get_json(&metadata_key(path))? {
-        Some(metadata) => Ok(Some(metadata)),
-        None if ctx.storage().get(&plain::entry(path)).is_some() => inherited(ctx).map(Some),
-        None => Ok(None),
+    if let Some(metadata) = ctx.storage().get_json(&metadata_key(path))? {
+        return Ok(Some(metadata));
     }
+    let Some(upgraded) = ctx.storage().get_json(UPGRADED)? else { return Ok(None) };
+    Ok(ctx.storage().get(&plain::entry(path)).map(|_| inherited(upgraded)))
 }
 
 /// The metadata of a key that is still an entry of version 1.
-fn inherited(ctx: &Context) -> Result<Metadata, Failure> {
-    let upgraded = ctx.storage().get_json(UPGRADED)?;
-    let upgraded = upgraded.ok_or_else(|| failure::internal("the mount was not upgraded to version 2"))?;
+fn inherited(upgraded: Timestamp) -> Metadata {
     let mut metadata = Metadata::new(upgraded);
     metadata.add_version(upgraded, &Config::default());
     metadata.is_inherited = true;
-    Ok(metadata)
+    metadata
 }
 
 pub(super) fn put_metadata(ctx: &Context, path: &str, metadata: &Metadata) -> Result<(), Failure> {

@@ -3,6 +3,7 @@
 mod conflicts;
 mod entries;
 mod faults;
+mod gathered;
 mod groups;
 mod leases;
 mod tokens;

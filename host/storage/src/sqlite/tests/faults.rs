@@ -110,7 +110,7 @@ async fn damage_is_told() {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a test does damage from outside")]
-fn overwrite(path: &Path, at: u64, bytes: &[u8]) {
+pub(super) fn overwrite(path: &Path, at: u64, bytes: &[u8]) {
     let mut file = std::fs::OpenOptions::new().write(true).open(path).unwrap();
     file.seek(std::io::SeekFrom::Start(at)).unwrap();
     file.write_all(bytes).unwrap();
