@@ -37,6 +37,8 @@ impl Gathered {
         loop {
             let (answer, mut answered) = oneshot::channel();
             self.lock().push(Ask { space: space.to_owned(), key: key.to_owned(), answer });
+            // Whoever is about to ask may come first.
+            tokio::task::yield_now().await;
             let answer = loop {
                 tokio::select! {
                     biased;
