@@ -166,9 +166,7 @@ fn write(ctx: &Context, name: &str, sent: Write) -> Result<Outcome, Failure> {
     config.connection_details.insert("connection_url".to_owned(), target.location.into());
     let endpoint = endpoint(ctx).map_err(|error| refusal(error.message))?;
     let root = merge_root(ctx.slot(name)?.unwrap_or_default(), &config, secrets);
-    if root.tls_certificate.is_some() != root.private_key.is_some() {
-        return Err(refusal("tls_certificate and private_key go together"));
-    }
+    client::check_certificates(&root).map_err(refusal)?;
     if config.verify_connection {
         config.identity = Some(verify(&endpoint, &root, budget(ctx)?)?);
     }
