@@ -200,7 +200,8 @@ fn merge_root(held: Root, config: &Config, (password, private_key): (Option<Stri
         password: password.or(held.password),
         tls_ca: detail("tls_ca"),
         tls_certificate: detail("tls_certificate"),
-        private_key: private_key.or(held.private_key),
+        // An empty one takes it out, as with the certificate that it belongs to.
+        private_key: private_key.or(held.private_key).filter(|key| !key.is_empty()),
     }
 }
 

@@ -133,6 +133,15 @@ fn certificates_that_do_not_read_name_their_field() {
 }
 
 #[test]
+fn a_clients_certificate_can_be_taken_out_again() {
+    let host = host(URL);
+    let (certificate, key) = pair();
+    write(&host, "config/pg", &connection(&json!({"tls_certificate": certificate, "private_key": key}))).unwrap();
+    write(&host, "config/pg", &json!({"tls_certificate": "", "private_key": "", "verify_connection": false})).unwrap();
+    assert_eq!(host.slots()["pg"], r#"{"username":"root","password":"hunter2"}"#);
+}
+
+#[test]
 fn refuses_configurations_that_could_not_work() {
     for more in [
         json!({"plugin_name": "none-such"}),
