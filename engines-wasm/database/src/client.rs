@@ -21,3 +21,4 @@ pub(crate) use revoke::{Ended, revoke};
 pub(crate) use rotate::{change_password, prove};
 pub(crate) use scram::verifier;
 pub(crate) use stock::{Stamped, stamped};
+pub(crate) use tls::check as check_certificates;

@@ -166,9 +166,7 @@ fn write(ctx: &Context, name: &str, sent: Write) -> Result<Outcome, Failure> {
     config.connection_details.insert("connection_url".to_owned(), target.location.into());
     let endpoint = endpoint(ctx).map_err(|error| refusal(error.message))?;
     let root = merge_root(ctx.slot(name)?.unwrap_or_default(), &config, secrets);
-    if root.tls_certificate.is_some() != root.private_key.is_some() {
-        return Err(refusal("tls_certificate and private_key go together"));
-    }
+    client::check_certificates(&root).map_err(refusal)?;
     if config.verify_connection {
         config.identity = Some(verify(&endpoint, &root, budget(ctx)?)?);
     }
@@ -202,7 +200,8 @@ fn merge_root(held: Root, config: &Config, (password, private_key): (Option<Stri
         password: password.or(held.password),
         tls_ca: detail("tls_ca"),
         tls_certificate: detail("tls_certificate"),
-        private_key: private_key.or(held.private_key),
+        // An empty one takes it out, as with the certificate that it belongs to.
+        private_key: private_key.or(held.private_key).filter(|key| !key.is_empty()),
     }
 }
 

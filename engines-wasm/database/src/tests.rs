@@ -49,23 +49,28 @@ fn connection(more: &Value) -> Value {
     fields
 }
 
+/// A certificate and its key, in PEM.
+fn pair() -> (String, String) {
+    let made = rcgen::generate_simple_self_signed(["client".to_owned()]).unwrap();
+    (made.cert.pem(), made.signing_key.serialize_pem())
+}
+
 #[test]
 fn keeps_secrets_out_of_the_mount() {
     let host = host(URL);
-    let fields =
-        connection(&json!({"private_key": "a key", "tls_certificate": "a certificate", "max_open_connections": 2}));
+    let (certificate, key) = pair();
+    let fields = connection(&json!({"private_key": key, "tls_certificate": certificate, "max_open_connections": 2}));
     assert_eq!(write(&host, "config/pg", &fields).unwrap(), Reply::none());
     let stored = String::from_utf8(host.entries()["config/pg"].clone()).unwrap();
-    assert!(!stored.contains("hunter2") && !stored.contains("a key"), "{stored}");
+    assert!(!stored.contains("hunter2") && !stored.contains("PRIVATE KEY"), "{stored}");
     let slot: Value = serde_json::from_str(&host.slots()["pg"]).unwrap();
-    let secret =
-        json!({"username": "root", "password": "hunter2", "tls_certificate": "a certificate", "private_key": "a key"});
+    let secret = json!({"username": "root", "password": "hunter2", "tls_certificate": certificate, "private_key": key});
     assert_eq!(slot, secret);
     let shown = read(&host, "config/pg").unwrap();
     assert_eq!(
         shown["connection_details"],
         json!({
-            "connection_url": URL, "username": "root", "max_open_connections": 2, "tls_certificate": "a certificate",
+            "connection_url": URL, "username": "root", "max_open_connections": 2, "tls_certificate": certificate,
         })
     );
     assert_eq!(shown["allowed_roles"], json!(["app", "x*"]));
@@ -101,6 +106,39 @@ fn warns_of_a_connection_whose_protection_is_not_settled() {
     let url = "postgresql://{{username}}:{{password}}@db.corp/app";
     let reply = write(&host(url), "config/pg", &connection(&json!({"connection_url": url}))).unwrap();
     assert!(reply.warnings[0].contains("sslmode"), "{:?}", reply.warnings);
+}
+
+#[test]
+fn certificates_that_do_not_read_name_their_field() {
+    let (certificate, key) = pair();
+    let (_, strange) = pair();
+    let hollow = "-----BEGIN CERTIFICATE-----\nZm9v\n-----END CERTIFICATE-----\n";
+    for (more, field) in [
+        (json!({"tls_ca": "no PEM"}), "tls_ca"),
+        (json!({"tls_ca": hollow}), "tls_ca"),
+        (json!({"tls_certificate": "no PEM", "private_key": key}), "tls_certificate"),
+        (json!({"tls_certificate": hollow, "private_key": key}), "tls_certificate"),
+        (json!({"tls_certificate": certificate, "private_key": "no PEM"}), "private_key"),
+        (json!({"tls_certificate": certificate, "private_key": strange}), "private_key"),
+    ] {
+        // Whether or not the connection makes use of them.
+        for location in [URL, "postgresql://{{username}}:{{password}}@db.corp/app?sslmode=disable"] {
+            let host = host(location);
+            let error = write(&host, "config/pg", &connection(&more)).unwrap_err();
+            assert_eq!(error.cause, Cause::Invalid, "{more}");
+            assert!(error.message.contains(&format!("object: {field} ")), "{more}: {}", error.message);
+            assert!(host.slots().is_empty() && host.entries().is_empty(), "{more}");
+        }
+    }
+}
+
+#[test]
+fn a_clients_certificate_can_be_taken_out_again() {
+    let host = host(URL);
+    let (certificate, key) = pair();
+    write(&host, "config/pg", &connection(&json!({"tls_certificate": certificate, "private_key": key}))).unwrap();
+    write(&host, "config/pg", &json!({"tls_certificate": "", "private_key": "", "verify_connection": false})).unwrap();
+    assert_eq!(host.slots()["pg"], r#"{"username":"root","password":"hunter2"}"#);
 }
 
 #[test]

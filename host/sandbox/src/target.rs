@@ -63,7 +63,7 @@ pub(crate) enum TargetError {
     Character,
     #[error("contains a backslash")]
     Backslash,
-    #[error("must begin with postgresql:// or postgres://")]
+    #[error("must begin with postgresql:// or postgres:// (no other database is here, and no other form)")]
     Scheme,
     #[error("must begin with https:// (or with http://, where that is meant)")]
     HttpScheme,

@@ -158,8 +158,14 @@ impl Config {
         for block in body.labelled("listener")? {
             self.listeners.push(Listener::read(&block, &mut self.warnings)?);
         }
+        let mut read_one = false;
         for key in ["backend", "storage"] {
             for block in body.labelled(key)? {
+                // Two in one file: which of them holds the data is not for us to guess.
+                if std::mem::replace(&mut read_one, true) {
+                    let what = format!("{key} {:?}: there is another one in this file; one is possible", block.label);
+                    return Err(HclError::new(block.line, what).into());
+                }
                 let (store, note) = Store::read(&block, &mut self.warnings)?;
                 self.store = Some(store);
                 self.notes.extend(note);

@@ -16,12 +16,13 @@ use rustls::client::verify_server_name;
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, ring};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{
-    AlgorithmIdentifier, CertificateDer, InvalidSignature, ServerName, SignatureVerificationAlgorithm,
+    AlgorithmIdentifier, CertificateDer, InvalidSignature, PrivateKeyDer, ServerName, SignatureVerificationAlgorithm,
     SubjectPublicKeyInfoDer,
 };
 use rustls::server::ParsedCertificate;
+use rustls::sign::CertifiedKey;
 
-use super::Error;
+use super::{Error, Root};
 
 type Algorithms = &'static [&'static dyn SignatureVerificationAlgorithm];
 
@@ -75,6 +76,28 @@ impl Guard {
 impl Drop for Guard {
     fn drop(&mut self) {
         WATCH.set(None);
+    }
+}
+
+/// Whether certificates and key are what their fields say, and the key is the certificate's.
+pub(crate) fn check(root: &Root) -> Result<(), Error> {
+    let invalid = |why| Error::new(engine_sdk::types::Cause::Invalid, why);
+    root.tls_ca.as_deref().map(keys).transpose()?;
+    let (certificate, key) = match (&root.tls_certificate, &root.private_key) {
+        (None, None) => return Ok(()),
+        (Some(certificate), Some(key)) => (certificate, key),
+        _ => return Err(invalid("tls_certificate and private_key go together")),
+    };
+    let chain = CertificateDer::pem_slice_iter(certificate.as_bytes()).collect::<Result<Vec<_>, _>>().ok();
+    let Some(chain) = chain.filter(|chain| chain.first().is_some_and(|own| ParsedCertificate::try_from(own).is_ok()))
+    else {
+        return Err(invalid("tls_certificate holds no usable certificate"));
+    };
+    let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(|_| invalid("private_key holds no usable key"))?;
+    match CertifiedKey::from_der(chain, key, &ring::default_provider()) {
+        Ok(_) => Ok(()),
+        Err(rustls::Error::InconsistentKeys(_)) => Err(invalid("private_key is not the key of tls_certificate")),
+        Err(_) => Err(invalid("private_key holds no usable key")),
     }
 }
 

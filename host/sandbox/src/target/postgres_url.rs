@@ -26,14 +26,15 @@ const OVERRIDES: &[&str] = &[
 ];
 
 pub(super) fn parse(text: &str) -> Result<Address, TargetError> {
-    plain(text, MAX_BYTES)?;
-    if text.contains('#') {
-        return Err(TargetError::Fragment);
-    }
+    // First: of a text for another database, or in another form, nothing else is worth saying.
     let rest = ["postgresql://", "postgres://"]
         .iter()
         .find_map(|scheme| text.strip_prefix(scheme))
         .ok_or(TargetError::Scheme)?;
+    plain(text, MAX_BYTES)?;
+    if text.contains('#') {
+        return Err(TargetError::Fragment);
+    }
     let (authority, path_and_query) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
     let (path, query) = path_and_query.split_once('?').map_or((path_and_query, None), |(p, q)| (p, Some(q)));
 
@@ -221,7 +222,8 @@ mod tests {
             ("postgresql://u:p@d b/x", E::Character),
             ("postgresql://u:p@dä/x", E::Character),
             ("mysql://u:p@db/x", E::Scheme),
-            ("host=db user=u", E::Character),
+            ("u:p@tcp(db:3306)/", E::Scheme),
+            ("host=db user=u", E::Scheme),
             ("host=db", E::Scheme),
         ] {
             assert_eq!(at(text), Err(want), "{text}");

@@ -83,6 +83,9 @@ const KNOWN: [&str; 26] = [
     "tls_require_and_verify_client_cert",
 ];
 
+/// Versions of TLS that the peers' configurations may ask for, and that nobody should serve.
+const TOO_OLD: [&str; 2] = ["tls10", "tls11"];
+
 impl Listener {
     /// Plain HTTP on this address, with the usual limits.
     pub(crate) fn plain(address: SocketAddr) -> Self {
@@ -106,6 +109,7 @@ impl Listener {
         let address = body.attr_str("address")?.unwrap_or_else(|| format!("127.0.0.1:{DEFAULT_PORT}"));
         let mut listener = Self::plain(resolve(&address)?);
         listener.tls = TlsFiles::read(body).map_err(|e| HclError::new(block.line, format!("listener \"tcp\": {e}")))?;
+        warnings.extend(protection_not_given(body)?);
         listener.max_request_size = match body.attr_int("max_request_size")? {
             None | Some(0) => Some(DEFAULT_MAX_REQUEST_SIZE),
             // Negative: without limit.
@@ -132,13 +136,33 @@ impl Listener {
     }
 }
 
+/// What an operator may believe to be in force: a line for each.
+fn protection_not_given(body: &Body) -> Result<Vec<String>, ConfigError> {
+    let mut lines = Vec::new();
+    if body.attr_str("tls_min_version")?.is_some_and(|old| TOO_OLD.contains(&old.as_str())) {
+        lines.push("listener \"tcp\": tls_min_version: nothing older than tls12 is served".to_owned());
+    }
+    for key in ["redact_addresses", "redact_cluster_name", "redact_version"] {
+        if body.attr_bool(key)?.unwrap_or(false) {
+            lines.push(format!("listener \"tcp\": {key} is passed over: clients without a token see it"));
+        }
+    }
+    if !body.blocks("custom_response_headers")?.is_empty() {
+        lines.push("listener \"tcp\": custom_response_headers is passed over: no such header is sent".to_owned());
+    }
+    Ok(lines)
+}
+
 impl TlsFiles {
     fn read(body: &Body) -> Result<Option<Self>, ConfigError> {
         let certificate = body.attr_str("tls_cert_file")?;
         let key = body.attr_str("tls_key_file")?;
         let client_ca = body.attr_str("tls_client_ca_file")?;
         let require_client_certificate = body.attr_bool("tls_require_and_verify_client_cert")?.unwrap_or(false);
-        let oldest = version(body.attr_str("tls_min_version")?, "tls_min_version")?.unwrap_or(TlsVersion::V12);
+        let oldest = match body.attr_str("tls_min_version")? {
+            Some(old) if TOO_OLD.contains(&old.as_str()) => TlsVersion::V12,
+            text => version(text, "tls_min_version")?.unwrap_or(TlsVersion::V12),
+        };
         let newest = version(body.attr_str("tls_max_version")?, "tls_max_version")?.unwrap_or(TlsVersion::V13);
         if body.attr_bool("tls_disable")?.unwrap_or(false) {
             return Ok(None);

@@ -106,7 +106,13 @@ fn what_cannot_be_honoured_is_refused_by_name() {
         (r#"listener "unix" { address = "/run/x" }"#, "unix"),
         (r#"listener "tcp" { address = "127.0.0.1:1" }"#, "tls_cert_file and tls_key_file"),
         (r#"listener "tcp" { tls_disable = "maybe" }"#, "tls_disable"),
-        (r#"listener "tcp" { tls_min_version = "tls10" tls_disable = true }"#, "tls10"),
+        (r#"listener "tcp" { tls_min_version = "tls09" tls_disable = true }"#, "tls09"),
+        (r#"listener "tcp" { tls_max_version = "tls11" tls_disable = true }"#, "tls11"),
+        (
+            "storage \"inmem\" {}\nstorage \"sqlite\" { path = \"x\" }",
+            "line 2: storage \"sqlite\": there is another one",
+        ),
+        ("storage \"inmem\" {}\nbackend \"inmem\" {}", "there is another one"),
         (r#"listener "tcp" { tls_disable = true address = "no such host at all:1" }"#, "no such host"),
         (r#"seal "awskms" { kms_key_id = "k" }"#, "awskms"),
         (r#"default_lease_ttl = "2h" max_lease_ttl = "1h""#, "greater than max_lease_ttl"),
@@ -133,6 +139,27 @@ fn the_unknown_is_warned_about_and_the_meaningless_is_not() {
     let warned = config.warnings.join("\n");
     assert_eq!(config.warnings.len(), 5, "{warned}");
     for key in ["storagge", "audit", "tls_cipher_suites", "adress", "sync"] {
+        assert!(warned.contains(key), "{key}: {warned}");
+    }
+}
+
+#[test]
+fn protection_that_is_not_there_is_warned_about() {
+    let text = r#"
+        listener "tcp" {
+          tls_cert_file = "c"
+          tls_key_file = "k"
+          tls_min_version = "tls11"
+          redact_version = true
+          redact_addresses = true
+          redact_cluster_name = false
+          custom_response_headers { "default" = { "X-Frame-Options" = ["DENY"] } }
+        }"#;
+    let config = read(text).expect("a usable configuration");
+    assert_eq!(config.listeners[0].tls.as_ref().map(|tls| tls.oldest), Some(TlsVersion::V12));
+    let warned = config.warnings.join("\n");
+    assert_eq!(config.warnings.len(), 4, "{warned}");
+    for key in ["tls_min_version", "redact_version", "redact_addresses", "custom_response_headers"] {
         assert!(warned.contains(key), "{key}: {warned}");
     }
 }
