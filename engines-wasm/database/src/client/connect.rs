@@ -12,7 +12,7 @@ use sqlx::{ConnectOptions, Connection};
 use tokio::runtime::{Builder, Runtime};
 
 use super::session::Session;
-use super::{Error, tls};
+use super::{Error, greeting, tls};
 use crate::location::{Location, Security};
 
 /// A server that takes longer to let us in is not reachable.
@@ -83,7 +83,8 @@ fn block_on<T>(budget: Duration, future: impl Future<Output = Result<T, Error>>)
 }
 
 /// Works over a connection, a kept one if there is one. The first thing that `work` asks must have no effect before the
-/// server answered: if a kept connection turns out to be dead by then, `work` is begun anew on a fresh one.
+/// server answered: if a kept connection turns out to be dead or silent by then, `work` is begun anew on a fresh one. So
+/// where a server hangs it is the log-in that fails, which certainly leaves nothing.
 pub(crate) fn run<T>(
     endpoint: &Endpoint,
     root: &Root,
@@ -184,6 +185,9 @@ async fn connect(endpoint: &Endpoint, root: &Root, address: SocketAddr) -> Resul
         }
         (Security::VerifyFull, _) => (PgSslMode::VerifyCa, Some(endpoint.host.as_str())),
     };
+    if matches!(mode, PgSslMode::Disable) {
+        greeting::check(address).await?;
+    }
     let guard = match mode {
         PgSslMode::VerifyCa => Some(tls::Guard::watch(host, root.tls_ca.as_deref())?),
         _ => None,

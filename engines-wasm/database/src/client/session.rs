@@ -1,9 +1,16 @@
 //! One connection, and whether a transaction is open on it.
 
+use std::io;
+use std::time::Duration;
+
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{AssertSqlSafe, Connection, Row};
+use tokio::time::timeout;
 
 use super::Error;
+
+/// A server that says nothing for so long on a connection that was kept may have forgotten it.
+const FIRST_ANSWER: Duration = Duration::from_secs(4);
 
 /// A connection. Everything goes by the simple protocol: several statements in one round trip, nothing prepared, so
 /// that poolers between us and the server do no harm.
@@ -13,16 +20,18 @@ pub(crate) struct Session {
     idle: bool,
     /// The server answered since the session was last begun.
     answered: bool,
+    /// It served before.
+    kept: bool,
 }
 
 impl Session {
     pub(super) fn new(connection: PgConnection) -> Self {
-        Self { connection, idle: true, answered: false }
+        Self { connection, idle: true, answered: false, kept: false }
     }
 
     /// Takes it up again.
     pub(super) fn reuse(mut self) -> Self {
-        self.answered = false;
+        (self.answered, self.kept) = (false, true);
         self
     }
 
@@ -37,7 +46,13 @@ impl Session {
     /// Runs statements and returns the rows of all of them. The session counts as busy until [`Self::finish`].
     pub(super) async fn query(&mut self, sql: String) -> Result<Vec<PgRow>, Error> {
         self.idle = false;
-        let result = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(&mut self.connection).await.map_err(Error::from);
+        let asked = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(&mut self.connection);
+        let result = if self.kept && !self.answered {
+            timeout(FIRST_ANSWER, asked).await.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()))
+        } else {
+            asked.await
+        };
+        let result = result.map_err(Error::from);
         // What a server says as it hangs up is no answer to what was asked.
         self.answered |= result.as_ref().map_or_else(|error| error.untouched, |_| true);
         result
@@ -62,9 +77,9 @@ impl Session {
         let _ = self.connection.close().await;
     }
 
-    /// Undoes the transaction on an error.
+    /// Undoes the transaction on an error. Whoever was silent so far would not hear it: closing the connection does it.
     pub(super) async fn settle<T>(&mut self, result: Result<T, Error>) -> Result<T, Error> {
-        if result.is_err() && !self.idle {
+        if result.is_err() && !self.idle && self.answered {
             self.roll_back().await;
         }
         result
