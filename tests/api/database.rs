@@ -1,5 +1,7 @@
 //! Connections to a database: checked, verified, and contained when the database is not well.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
 use std::thread;
 
 use harness::{DatabaseMount, Postgres, Reply, Server, wait_at_most, wait_until};
@@ -31,6 +33,47 @@ fn nobody_there_is_refused_and_not_stored() {
     let url = "postgresql://{{username}}:{{password}}@127.0.0.1:1/postgres?sslmode=disable";
     mount.configure("bad", url, cluster, json!({})).refused(400, "error creating database object");
     is_not_stored(&mount, "bad");
+}
+
+/// Somebody who is no database: says something at once, or once he was spoken to. His port.
+fn another_protocol(at_once: bool, words: &'static [u8]) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let Ok(mut stream) = stream else { return };
+            // Who hangs up has heard enough.
+            thread::spawn(move || {
+                let _ = if at_once { Ok(0) } else { stream.read(&mut [0; 64]) };
+                let _ = stream.write_all(words);
+                let _ = std::io::copy(&mut stream, &mut std::io::sink());
+            });
+        }
+    });
+    port
+}
+
+#[test]
+fn who_speaks_another_protocol_is_told_so_and_leaves_no_lease() {
+    let cluster = Postgres::shared();
+    let mount = DatabaseMount::new(shared(), "d-other", cluster);
+    for (name, at_once, words) in [
+        ("ssh", true, &b"SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n"[..]),
+        ("http", false, b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"),
+    ] {
+        let port = another_protocol(at_once, words);
+        let url = format!("postgresql://{{{{username}}}}:{{{{password}}}}@127.0.0.1:{port}/postgres?sslmode=disable");
+        let tls = url.replace("disable", "require");
+        for url in [&url, &tls] {
+            mount.configure(name, url, cluster, json!({})).refused(400, "error creating database object");
+            is_not_stored(&mount, name);
+        }
+        // An operator may insist; then each credential fails for itself.
+        mount.configure(name, &url, cluster, json!({ "verify_connection": false })).ok();
+        mount.role_with(name, json!({ "db_name": name, "creation_statements": ["CREATE ROLE \"{{name}}\""] }));
+        mount.creds(name).refused(500, "does not answer as PostgreSQL does");
+        assert_eq!(mount.leases(name), Vec::<String>::new(), "nothing was made there");
+    }
 }
 
 #[test]
@@ -115,6 +158,7 @@ fn a_database_that_hangs_holds_nobody_else() {
     for reply in replies {
         assert!((500..600).contains(&reply.status), "{}: {}", reply.status, reply.body);
     }
+    assert_eq!(mount.leases("app").len(), 1, "nothing was made, and nothing is left to be looked for");
     // A revocation that cannot be done is not forgotten.
     let reply = api.put("sys/leases/revoke", json!({ "lease_id": before.lease, "sync": false }));
     reply.expect(202);

@@ -107,6 +107,48 @@ fn damaged_data_is_never_served() {
     }
 }
 
+/// What a server says that does not start on this store.
+fn refusal(server: &Server) -> String {
+    let said = server.folder().join("refusal");
+    let mut command = std::process::Command::new(harness::binary());
+    command.arg("server").arg(format!("-config={}", server.folder().join("server.hcl").display()));
+    command.stdout(std::process::Stdio::null()).stderr(fs::File::create(&said).unwrap());
+    let mut kept = harness::Kept::start(&mut command, None);
+    harness::wait_until("the server to give up", || (!kept.alive()).then_some(()));
+    fs::read_to_string(said).unwrap()
+}
+
+#[test]
+fn a_store_that_is_broken_or_gone_is_told_at_the_start() {
+    let mut server = Server::stored();
+    server.api().mount("gone", "kv");
+    server.api().put("gone/a", json!({ "v": 1 })).expect(204);
+    // Killed: what was acknowledged last is in the log, not yet in the database.
+    server.kill();
+    let database = server.folder().join("data/cofferdam.db");
+    let log = server.folder().join("data/cofferdam.db-wal");
+    let (whole, newest) = (fs::read(&database).unwrap(), fs::read(&log).unwrap());
+    assert!(!newest.is_empty(), "nothing is in the log");
+    fs::write(&database, "").unwrap();
+    let said = refusal(&server);
+    assert!(said.contains("cofferdam.db is missing or empty") && said.contains("put it back"), "{said}");
+    fs::remove_file(&database).unwrap();
+    assert_eq!(refusal(&server), said);
+    assert_eq!(fs::read(&log).unwrap(), newest, "the log was thrown away");
+    assert!(!database.exists(), "a new store was begun");
+
+    fs::remove_file(&log).unwrap();
+    fs::write(&database, "no database, whatever its name says, and longer than the head of one that is none").unwrap();
+    let said = refusal(&server);
+    assert!(said.contains("damaged: restore it from a backup"), "{said}");
+
+    fs::write(&database, whole).unwrap();
+    fs::write(&log, newest).unwrap();
+    server.start_again();
+    server.unseal();
+    assert_eq!(server.api().get("gone/a").expect(200)["data"]["v"], 1, "put back, it is all there");
+}
+
 #[test]
 fn a_second_server_on_the_same_data_is_refused() {
     let server = Server::stored();

@@ -13,6 +13,12 @@ pub(crate) fn document(name: &str) -> String {
     fs::read_to_string(checkout().join(name)).unwrap_or_else(|e| panic!("{name}: {e}"))
 }
 
+/// All documents of the checkout, by their names below it.
+pub(crate) fn documents() -> Vec<String> {
+    const FOLDERS: [&str; 7] = ["", "engines-wasm/", "host/", "policies/", "tests/", "tests/hostile/", "wit/"];
+    FOLDERS.iter().map(|folder| format!("{folder}README.md")).collect()
+}
+
 /// The blocks of this language below a heading, up to the next heading of the same level; of the whole text without one.
 pub(crate) fn blocks(text: &str, language: &str, heading: Option<&str>) -> Vec<String> {
     let mut inside = heading.is_none();

@@ -9,4 +9,6 @@
 
 mod blocks;
 mod commands;
+mod inline;
+mod running;
 mod tour;

@@ -91,3 +91,22 @@ fn code() -> impl Iterator<Item = Source> {
     const KINDS: [&str; 4] = [".rs", ".wit", ".toml", ".sql"];
     sources().into_iter().filter(|s| KINDS.iter().any(|kind| s.name.ends_with(kind)))
 }
+
+#[test]
+fn every_item_of_the_contract_is_documented() {
+    const ITEMS: [&str; 7] = ["enum", "flags", "interface", "record", "type", "variant", "world"];
+    let mut seen = 0;
+    for source in sources().iter().filter(|s| s.name.starts_with("wit/") && s.name.ends_with(".wit")) {
+        let mut before = "";
+        for (number, line) in source.text.lines().enumerate() {
+            let line = line.trim();
+            let is_item = line.split(' ').next().is_some_and(|word| ITEMS.contains(&word)) || line.contains(": func(");
+            if is_item {
+                seen += 1;
+                assert!(before.starts_with("/// "), "{}:{}: {line} is not documented", source.name, number + 1);
+            }
+            before = line;
+        }
+    }
+    assert!(seen > 50, "only {seen} items were found");
+}

@@ -3,6 +3,7 @@
 mod connect;
 mod create;
 mod error;
+mod greeting;
 mod identity;
 mod renew;
 mod revoke;

@@ -24,5 +24,5 @@ pub use orphans::Orphan;
 pub use record::{Lease, LeaseRecord, Shelved};
 pub use renew::RenewedLease;
 pub use stock::{HandedOut, STOCK, Shelf, Stocked, Wanted};
-pub use ttl::{Clamped, Limits, clamp, clamp_renewal};
+pub use ttl::{Clamped, Limits, clamp, clamp_period, clamp_renewal};
 pub use unreadable::Unreadable;

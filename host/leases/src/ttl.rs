@@ -33,26 +33,31 @@ pub struct Clamped {
 
 /// The TTL of a new lease: the request's, else the role's, else the mount's, and never beyond the effective maximum.
 pub fn clamp(requested: u64, limits: &Limits) -> Clamped {
-    within(wish(requested, limits), limits.effective_max(), limits.effective_max())
+    within("TTL", wish(requested, limits), limits.effective_max(), limits.effective_max())
+}
+
+/// The TTL of what is renewed by its period, again and again: the period, and never beyond the effective maximum.
+pub fn clamp_period(period: u64, limits: &Limits) -> Clamped {
+    within("period", period, limits.effective_max(), limits.effective_max())
 }
 
 /// The TTL of a renewal `age` seconds after the issue; none where the maximum is reached.
 pub fn clamp_renewal(increment: u64, age: u64, limits: &Limits) -> Option<Clamped> {
     let max = limits.effective_max();
     let left = if max == 0 { 0 } else { max.checked_sub(age).filter(|left| *left > 0)? };
-    Some(within(wish(increment, limits), left, max))
+    Some(within("TTL", wish(increment, limits), left, max))
 }
 
 fn wish(requested: u64, limits: &Limits) -> u64 {
     [requested, limits.role_ttl, limits.default_ttl].into_iter().find(|t| *t > 0).unwrap_or(0)
 }
 
-fn within(wish: u64, left: u64, max: u64) -> Clamped {
+fn within(what: &str, wish: u64, left: u64, max: u64) -> Clamped {
     if max == 0 || wish <= left {
         return Clamped { ttl: wish, warning: None };
     }
     let warning = format!(
-        "TTL of \"{}\" exceeded the effective max_ttl of \"{}\"; TTL value is capped accordingly",
+        "{what} of \"{}\" exceeded the effective max_ttl of \"{}\"; {what} value is capped accordingly",
         short_text(i64::try_from(wish).unwrap_or(i64::MAX)),
         short_text(i64::try_from(left).unwrap_or(i64::MAX)),
     );
@@ -77,6 +82,17 @@ mod tests {
         );
         let role = Limits { role_ttl: 9000, role_max_ttl: 600, ..LIMITS };
         assert_eq!(clamp(0, &role).ttl, 600);
+    }
+
+    #[test]
+    fn a_period_has_a_maximum_too() {
+        assert_eq!(clamp_period(600, &LIMITS), Clamped { ttl: 600, warning: None });
+        let over = clamp_period(36_000, &LIMITS);
+        assert_eq!(over.ttl, 7200);
+        assert_eq!(
+            over.warning.as_deref(),
+            Some("period of \"10h\" exceeded the effective max_ttl of \"2h\"; period value is capped accordingly")
+        );
     }
 
     #[test]

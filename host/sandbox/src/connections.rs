@@ -105,6 +105,8 @@ struct Line {
 
 struct Waiter {
     most: usize,
+    /// Waits on where others found that nobody answers.
+    stays: bool,
     place: oneshot::Sender<Place>,
 }
 
@@ -115,8 +117,9 @@ pub(crate) struct Place {
 
 impl Connections {
     /// Waits, in the order of coming, until fewer than `most` calls run on this backend of a mount. The number may change
-    /// between calls: each brings the one that it was made under.
-    pub(crate) async fn take(&self, mount: &str, backend: &str, most: usize) -> Option<Place> {
+    /// between calls: each brings the one that it was made under. None: the backend was found to be silent meanwhile,
+    /// and whoever does not stay would only find the same, later.
+    pub(crate) async fn take(&self, mount: &str, backend: &str, most: usize, stays: bool) -> Option<Place> {
         let backend = self.backend(mount, backend);
         let (place, turn) = oneshot::channel();
         {
@@ -125,10 +128,10 @@ impl Connections {
                 line.waiting.retain(|waiter| !waiter.place.is_closed());
             }
             // With a number of zero nobody would ever be let in.
-            line.waiting.push_back(Waiter { most: most.max(1), place });
+            line.waiting.push_back(Waiter { most: most.max(1), stays, place });
         }
         backend.admit();
-        // A waiter is only dropped with its backend, and this call holds that.
+        // With its backend a waiter is not dropped: this call holds that.
         turn.await.ok()
     }
 
@@ -174,6 +177,12 @@ impl Place {
     /// Calls that run on the backend, this one included.
     pub(crate) fn running(&self) -> usize {
         self.backend.lock().running
+    }
+
+    /// The backend left this call without an answer for long: those who wait for their turn need not find out one after
+    /// the other.
+    pub(crate) fn silent(&self) {
+        self.backend.lock().waiting.retain(|waiter| waiter.stays);
     }
 }
 

@@ -19,7 +19,7 @@ use crate::compile::Outside;
 use crate::config::{Config, Store};
 #[cfg(feature = "failpoints")]
 use crate::failpoints::machine;
-use crate::witness::MarkFile;
+use crate::witness::{self, MarkFile};
 use crate::{engines, files, harden, plugins as plugin_files, process};
 
 /// Instances of components that exist at once.
@@ -31,8 +31,14 @@ const CACHE: &str = "compiled";
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum WireError {
     /// The store.
-    #[error("storage: {0}")]
+    #[error("storage: {}", .0.log.clone().unwrap_or_else(|| .0.messages.join("; ")))]
     Store(Error),
+    /// The store was lost: another one must not silently take its place.
+    #[error(
+        "storage: {0} is missing or empty, and the mark beside it says that it was used: put it back, or remove the mark \
+         (cofferdam.mark) to begin anew"
+    )]
+    Gone(String),
     /// The store's directory, that of engines, or a file with certificate authorities.
     #[error("{path}: {source}")]
     Directory {
@@ -138,8 +144,11 @@ async fn open(store: &Store) -> Result<Opened, WireError> {
             Ok(Opened { store, cache: None, witness: None })
         }
         Store::Sqlite { path, machine_id } => {
-            let store = Arc::new(Sqlite::open(path).await.map_err(WireError::Store)?);
             let unusable = |source| WireError::Directory { path: path.clone(), source };
+            if witness::is_bereft(Path::new(path)).map_err(unusable)? {
+                return Err(WireError::Gone(Path::new(path).join(Sqlite::FILE).display().to_string()));
+            }
+            let store = Arc::new(Sqlite::open(path).await.map_err(WireError::Store)?);
             let dir = files::directory(Path::new(path)).map_err(unusable)?;
             let cache = Some(files::private_directory(&dir, CACHE).map_err(unusable)?);
             let witness: Arc<dyn Witness> = Arc::new(MarkFile::new(dir, machine_id.as_deref()));

@@ -1,12 +1,14 @@
 //! The file beside the store by which copies of a store are told apart.
 
 use std::io::{self, Write as _};
+use std::path::Path;
 use std::time::UNIX_EPOCH;
 
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, File, MetadataExt as _, OpenOptions, OpenOptionsExt as _};
 use cofferdam_core::{Place, Seen, Witness};
 use cofferdam_crypto::digest::sha256_hex;
+use cofferdam_storage::Sqlite;
 
 const FILE: &str = "cofferdam.mark";
 /// By `statfs`: file systems that keep a file's number for as long as there is the file. Others may number files anew
@@ -35,6 +37,24 @@ impl MarkFile {
         // The system's id is not for others to read.
         Self { dir, machine: machine.map(|id| sha256_hex(format!("cofferdam machine {id}"))) }
     }
+}
+
+/// Whether a mark lies in this directory, and the store that it belongs to does not. Asked before a store is opened: that
+/// would make a new one, whose log would do harm to what an operator puts back.
+///
+/// # Errors
+/// What the system says.
+pub(crate) fn is_bereft(directory: &Path) -> io::Result<bool> {
+    let unless_missing = |found: io::Result<u64>| match found {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+        found => found,
+    };
+    let dir = match Dir::open_ambient_dir(directory, ambient_authority()) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        dir => dir?,
+    };
+    let length = |name: &str| unless_missing(dir.metadata(name).map(|found| found.len()));
+    Ok(length(FILE)? > 0 && length(Sqlite::FILE)? == 0)
 }
 
 impl Witness for MarkFile {
@@ -113,6 +133,23 @@ mod tests {
         let copied = mark.look().unwrap().unwrap();
         assert_eq!((copied.text.as_str(), &copied.place.machine), ("other", &empty.place.machine));
         assert!(copied.place.file.is_none() || copied.place.file != empty.place.file);
+    }
+
+    #[test]
+    fn a_mark_without_its_store_is_seen() {
+        let temp = tempfile::tempdir().unwrap();
+        assert!(!is_bereft(&temp.path().join("none")).unwrap());
+        assert!(!is_bereft(temp.path()).unwrap(), "nothing was here");
+        let dir = Dir::open_ambient_dir(temp.path(), ambient_authority()).unwrap();
+        let mark = MarkFile::new(dir.try_clone().unwrap(), None);
+        mark.write("").unwrap();
+        assert!(!is_bereft(temp.path()).unwrap(), "a first mark that was begun");
+        mark.write("a mark").unwrap();
+        assert!(is_bereft(temp.path()).unwrap(), "no database");
+        dir.write(Sqlite::FILE, "").unwrap();
+        assert!(is_bereft(temp.path()).unwrap(), "an empty one");
+        dir.write(Sqlite::FILE, "not empty").unwrap();
+        assert!(!is_bereft(temp.path()).unwrap());
     }
 
     #[test]

@@ -110,7 +110,7 @@ impl Storage {
         let keyring = self.keyring()?;
         let Some(value) = self.meta(key).await? else { return Ok(None) };
         let open = keyring.open(&aad("meta", "", key), &value);
-        open.map(Some).map_err(|e| Error::internal(format!("the plain value {key:?} cannot be opened: {e}")))
+        open.map(Some).map_err(|e| seal::damaged(format!("the plain value {key:?} cannot be opened: {e}")))
     }
 
     /// Writes down exactly how often the active key has encrypted, for an orderly end.

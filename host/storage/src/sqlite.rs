@@ -63,6 +63,9 @@ pub struct WriteStats {
 }
 
 impl Sqlite {
+    /// The database's name in its directory. No store that was ever opened has an empty one.
+    pub const FILE: &str = place::FILE;
+
     /// Opens the store in this directory; makes both where they are missing. Must be called inside a tokio runtime.
     ///
     /// # Errors

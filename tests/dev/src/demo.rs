@@ -16,8 +16,14 @@ use crate::{setup, talk};
 /// Shows the main job; then stays up if `wait`.
 pub(crate) fn demo(wait: bool) -> Outcome<()> {
     setup::prepare()?;
-    talk::stage("building the server (the first build takes some minutes)");
-    let binary = build()?;
+    // As for the tests: one that is there already.
+    let binary = match std::env::var_os("COFFERDAM_BIN") {
+        Some(binary) => PathBuf::from(binary),
+        None => {
+            talk::stage("building the server (the first build takes some minutes)");
+            build()?
+        }
+    };
     let tools = tools(&binary)?;
 
     talk::stage("starting a private PostgreSQL");

@@ -19,6 +19,7 @@ const USAGE: &str = "\
 cargo demo [--no-wait]    start PostgreSQL and a development server, walk through a credential's life, stay up
                           --no-wait: stop everything after the walk
                           COFFERDAM_DEMO_PG=postgresql://user:password@host:port/db uses a server that is there
+                          COFFERDAM_BIN=file does the same for Cofferdam's own binary
 cargo verify [--fast]     format, lints, licences, all tests; --fast leaves out the licences";
 
 fn main() -> ExitCode {

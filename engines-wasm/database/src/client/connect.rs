@@ -1,8 +1,9 @@
 //! Opens connections, and keeps one for the next call of the same instance.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::future::Future;
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use engine_sdk::types::Cause;
@@ -12,7 +13,7 @@ use sqlx::{ConnectOptions, Connection};
 use tokio::runtime::{Builder, Runtime};
 
 use super::session::Session;
-use super::{Error, tls};
+use super::{Error, greeting, tls};
 use crate::location::{Location, Security};
 
 /// A server that takes longer to let us in is not reachable.
@@ -83,27 +84,30 @@ fn block_on<T>(budget: Duration, future: impl Future<Output = Result<T, Error>>)
 }
 
 /// Works over a connection, a kept one if there is one. The first thing that `work` asks must have no effect before the
-/// server answered: if a kept connection turns out to be dead by then, `work` is begun anew on a fresh one.
+/// server answered: if a kept connection turns out to be dead or silent by then, `work` is begun anew on a fresh one. So
+/// where a server hangs it is the log-in that fails; whatever ends before the first answer has certainly left nothing.
 pub(crate) fn run<T>(
     endpoint: &Endpoint,
     root: &Root,
     budget: Duration,
     work: impl AsyncFn(&mut Session) -> Result<T, Error>,
 ) -> Result<T, Error> {
-    block_on(budget, async {
-        if let Some((mut session, opened)) = take(endpoint, root) {
+    let answered = Rc::new(Cell::new(false));
+    let worked = block_on(budget, async {
+        if let Some((mut session, opened)) = take(endpoint, root, &answered) {
             let result = work(&mut session).await;
             if result.is_ok() || session.has_answered() {
                 keep(session, endpoint, root, opened);
                 return result;
             }
         }
-        let mut session = open(endpoint, root).await?;
+        let mut session = open(endpoint, root, &answered).await?;
         let opened = Instant::now();
         let result = work(&mut session).await;
         keep(session, endpoint, root, opened);
         result
-    })
+    });
+    worked.map_err(|error| Error { untouched: error.untouched || !answered.get(), ..error })
 }
 
 /// Logs in anew, never over a kept connection, and works over that.
@@ -114,17 +118,17 @@ pub(crate) fn fresh<T>(
     work: impl AsyncFnOnce(&mut Session) -> Result<T, Error>,
 ) -> Result<T, Error> {
     block_on(budget, async {
-        let mut session = open(endpoint, root).await?;
+        let mut session = open(endpoint, root, &Rc::default()).await?;
         let result = work(&mut session).await;
         session.close().await;
         result
     })
 }
 
-fn take(endpoint: &Endpoint, root: &Root) -> Option<(Session, Instant)> {
+fn take(endpoint: &Endpoint, root: &Root, answered: &Rc<Cell<bool>>) -> Option<(Session, Instant)> {
     let kept = KEPT.take()?;
     (kept.endpoint == *endpoint && kept.root == *root && kept.opened.elapsed() < MAX_AGE)
-        .then(|| (kept.session.reuse(), kept.opened))
+        .then(|| (kept.session.reuse(Rc::clone(answered)), kept.opened))
 }
 
 /// Keeps a session that nothing is open on; others are closed by being dropped.
@@ -135,12 +139,12 @@ fn keep(session: Session, endpoint: &Endpoint, root: &Root, opened: Instant) {
 }
 
 /// Logs in. Whatever goes wrong here leaves the server as it was.
-async fn open(endpoint: &Endpoint, root: &Root) -> Result<Session, Error> {
+async fn open(endpoint: &Endpoint, root: &Root, answered: &Rc<Cell<bool>>) -> Result<Session, Error> {
     let attempt = async {
         let mut last = Error::unreachable(format!("{:?} has no address", endpoint.host));
         for address in look_up(&endpoint.host, endpoint.port)? {
             match connect(endpoint, root, address).await {
-                Ok(connection) => return Ok(Session::new(connection)),
+                Ok(connection) => return Ok(Session::new(connection, Rc::clone(answered))),
                 // Another address of the same server would say the same.
                 Err(error) if error.code.is_some() => return Err(error),
                 Err(error) => last = error,
@@ -184,6 +188,9 @@ async fn connect(endpoint: &Endpoint, root: &Root, address: SocketAddr) -> Resul
         }
         (Security::VerifyFull, _) => (PgSslMode::VerifyCa, Some(endpoint.host.as_str())),
     };
+    if matches!(mode, PgSslMode::Disable) {
+        greeting::check(address).await?;
+    }
     let guard = match mode {
         PgSslMode::VerifyCa => Some(tls::Guard::watch(host, root.tls_ca.as_deref())?),
         _ => None,

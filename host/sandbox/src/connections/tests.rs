@@ -70,15 +70,15 @@ fn what_was_not_written_stays() {
 #[test]
 fn no_more_run_than_may_and_the_first_to_come_is_the_next() {
     let connections = Connections::default();
-    let take = |most| connections.take("m", "b", most);
+    let take = |most| connections.take("m", "b", most, false);
     let first = take(2).now_or_never().unwrap().unwrap();
     let second = take(2).now_or_never().unwrap().unwrap();
     assert_eq!(second.running(), 2);
     let (mut third, mut fourth) = (pin!(take(2)), pin!(take(2)));
     assert!(third.as_mut().now_or_never().is_none());
     assert!(fourth.as_mut().now_or_never().is_none());
-    assert!(connections.take("m", "other", 2).now_or_never().is_some(), "another backend is not concerned");
-    assert!(connections.take("n", "b", 2).now_or_never().is_some(), "nor another mount");
+    assert!(connections.take("m", "other", 2, false).now_or_never().is_some(), "another backend is not concerned");
+    assert!(connections.take("n", "b", 2, false).now_or_never().is_some(), "nor another mount");
     drop(first);
     assert!(fourth.as_mut().now_or_never().is_none(), "it came later");
     let third = third.now_or_never().unwrap().unwrap();
@@ -90,7 +90,7 @@ fn no_more_run_than_may_and_the_first_to_come_is_the_next() {
 #[test]
 fn who_gives_up_leaves_the_place_to_the_next() {
     let connections = Connections::default();
-    let take = || connections.take("m", "b", 1);
+    let take = || connections.take("m", "b", 1, false);
     let held = take().now_or_never().unwrap();
     let mut patient = {
         let mut gone = Box::pin(take());
@@ -111,7 +111,7 @@ fn who_gives_up_leaves_the_place_to_the_next() {
 #[test]
 fn a_smaller_number_holds_for_new_calls() {
     let connections = Connections::default();
-    let take = |most| connections.take("m", "b", most);
+    let take = |most| connections.take("m", "b", most, false);
     let mut held: Vec<_> = (0..3).map(|_| take(3).now_or_never().unwrap()).collect();
     let mut new = pin!(take(1));
     assert!(new.as_mut().now_or_never().is_none());
@@ -119,4 +119,27 @@ fn a_smaller_number_holds_for_new_calls() {
     assert!(new.as_mut().now_or_never().is_none(), "one still runs");
     held.clear();
     assert!(new.now_or_never().is_some());
+}
+
+#[test]
+fn who_waits_for_a_backend_that_is_silent_is_told_at_once() {
+    let connections = Connections::default();
+    let take = |stays| connections.take("m", "b", 1, stays);
+    let held = take(false).now_or_never().unwrap().unwrap();
+    let (mut client, mut revocation) = (pin!(take(false)), pin!(take(true)));
+    let mut other = pin!(connections.take("m", "other", 1, false));
+    let _busy = connections.take("m", "other", 1, false).now_or_never();
+    for waiting in [client.as_mut().now_or_never(), revocation.as_mut().now_or_never()] {
+        assert!(waiting.is_none());
+    }
+    assert!(other.as_mut().now_or_never().is_none());
+    held.silent();
+    assert!(client.now_or_never().unwrap().is_none(), "it would find the same");
+    assert!(revocation.as_mut().now_or_never().is_none(), "it has all the time");
+    assert!(other.now_or_never().is_none(), "another backend is not concerned");
+    let mut later = pin!(take(false));
+    assert!(later.as_mut().now_or_never().is_none(), "it waits for its turn as any");
+    drop(held);
+    drop(revocation.now_or_never().unwrap().unwrap());
+    assert!(later.now_or_never().unwrap().is_some());
 }

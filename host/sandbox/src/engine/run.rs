@@ -2,8 +2,9 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
-use cofferdam_model::engine::{Call, CallError, Cause, Failure};
+use cofferdam_model::engine::{Call, CallError, Cause, Failure, Lane};
 use cofferdam_model::review::Counts;
 use cofferdam_model::view::Changes;
 use cofferdam_model::{Error, SecretText};
@@ -25,6 +26,9 @@ use crate::state::{Active, Keeps, State, Stop};
 /// Bytes of a guest's output in the log.
 const MAX_OUTPUT: usize = 1024;
 
+/// A backend that left a call waiting for so long does not answer others either. Less may be one connection's trouble.
+const SILENCE: Duration = Duration::from_secs(3);
+
 /// A call that has got its instance.
 pub(super) struct Run<'e> {
     engine: &'e ComponentEngine,
@@ -36,9 +40,10 @@ pub(super) struct Run<'e> {
     allowance: Allowance,
     mount_uuid: String,
     pub(super) limit: Limit,
+    since: Instant,
     _running: Present,
     _permit: MountPermit,
-    _place: Option<Place>,
+    place: Option<Place>,
 }
 
 /// What ends a call from outside.
@@ -117,13 +122,21 @@ impl<'e> Run<'e> {
         deadline: Instant,
     ) -> Result<Option<Place>, CallError> {
         let (Some(backend), Some(open)) = (&call.backend, allowance.open) else { return Ok(None) };
-        let turn = engine.sandbox.connections.take(&call.mount.uuid, &backend.name, open);
-        timeout_at(deadline, turn).await.map_err(|_| {
+        let not_started = |why: &str| {
+            let (engine, mount) = (&engine.policy.engine, &call.mount.path);
             CallError::NotStarted(Error::unavailable(format!(
-                "engine {} at {}: backend {} may have {open} connections, and all are in use",
-                engine.policy.engine, call.mount.path, backend.name
+                "engine {engine} at {mount}: backend {} {why}",
+                backend.name
             )))
-        })
+        };
+        // What must be taken back has its own pace; a client would rather know.
+        let stays = call.lane == Lane::Revoke;
+        let turn = engine.sandbox.connections.take(&call.mount.uuid, &backend.name, open, stays);
+        match timeout_at(deadline, turn).await {
+            Ok(Some(place)) => Ok(Some(place)),
+            Ok(None) => Err(not_started("does not answer")),
+            Err(_) => Err(not_started(&format!("may have {open} connections, and all are in use"))),
+        }
     }
 
     async fn start(
@@ -192,9 +205,10 @@ impl<'e> Run<'e> {
             allowance,
             mount_uuid,
             limit: Limit { deadline, leash },
+            since: Instant::now(),
             _running: row.runs(),
             _permit: permit,
-            _place: place,
+            place,
         })
     }
 
@@ -270,6 +284,10 @@ impl<'e> Run<'e> {
     /// Ends a call that the guest refused. Its changes are void; the instance is as good as before, unless it lost its
     /// backend or does not know what happened.
     pub(super) fn refused(self, error: CallError) -> CallError {
+        let lost = matches!(&error, CallError::Failure(f) if f.cause == Cause::Unreachable);
+        if let Some(place) = self.place.as_ref().filter(|_| lost && self.since.elapsed() >= SILENCE) {
+            place.silent();
+        }
         let sound = match &error {
             CallError::Failure(f) => !matches!(f.cause, Cause::Unreachable | Cause::Internal | Cause::Denied),
             CallError::Fault(_) | CallError::Host(_) | CallError::NotStarted(_) => false,

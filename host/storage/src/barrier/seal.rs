@@ -95,8 +95,14 @@ impl Sealed for TokenRow {
 fn body<R: Sealed>(keyring: &Keyring, aad: &[u8], sealed: &[u8], key: &str) -> Result<Vec<u8>> {
     match keyring.open(aad, sealed) {
         Ok(mut clear) => Ok(std::mem::take(&mut *clear)),
-        Err(error) => Err(Error::internal(format!("the row {key:?} of {} cannot be opened: {error}", R::TABLE))),
+        Err(error) => Err(damaged(format!("the row {key:?} of {} cannot be opened: {error}", R::TABLE))),
     }
+}
+
+/// Not a mistake of this program: whoever asks learns that, and only the log says what it is.
+pub(super) fn damaged(log: String) -> Error {
+    let told = "the storage is damaged: a part of it does not open, and the server's log says which".to_owned();
+    Error { messages: vec![told], ..Error::internal(log) }
 }
 
 fn lease_aad(row: &LeaseRow) -> Vec<u8> {

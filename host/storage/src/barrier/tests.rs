@@ -151,6 +151,7 @@ async fn an_entry_cannot_be_moved() {
         home.tamper(Op::PutEntry { space: space.into(), key: key.into(), value: a.clone() }).await;
         let error = home.storage.entry(space, key).await.unwrap_err();
         assert_eq!(error.kind, ErrorKind::Internal);
+        assert!(error.messages[0].contains("the storage is damaged"), "{error}");
         let log = error.log.clone().unwrap();
         assert!(log.contains("entries") && log.contains(&format!("{key:?}")), "{log}");
         assert!(home.storage.entries(space, "", None, 9).await.is_err());

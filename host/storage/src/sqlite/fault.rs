@@ -39,6 +39,10 @@ impl Fault {
         Self { cause: Cause::Refused, detail: detail.into() }
     }
 
+    pub(super) fn damaged(detail: impl Into<String>) -> Self {
+        Self { cause: Cause::Damaged, detail: detail.into() }
+    }
+
     pub(super) fn closed() -> Self {
         Self { cause: Cause::Closed, detail: "the store was closed".to_owned() }
     }

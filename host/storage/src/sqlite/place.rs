@@ -9,7 +9,9 @@ use cap_std::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 
 use super::fault::Fault;
 
-const FILE: &str = "cofferdam.db";
+pub(super) const FILE: &str = "cofferdam.db";
+/// What SQLite writes first, and empties when it closes.
+const LOG: &str = "cofferdam.db-wal";
 const LOCK: &str = "cofferdam.lock";
 
 /// A directory that is ours while this value lives.
@@ -22,9 +24,9 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// Makes the directory where it is missing, and takes it for this process alone.
+    /// Makes the directory, and those above it, where they are missing, and takes it for this process alone.
     pub(super) fn take(path: &Path) -> Result<Self, Fault> {
-        let failed = |what: &str, error: std::io::Error| Fault::io(format!("{what} {}: {error}", path.display()));
+        let failed = |what: &str, error: std::io::Error| Fault::refused(format!("{what} {}: {error}", path.display()));
         // A relative path would follow a change of the working directory; one that starts with `file:` is a URI to SQLite.
         let absolute = std::path::absolute(path).map_err(|e| failed("cannot resolve", e))?;
         let dir = open_dir(&absolute).map_err(|e| failed("cannot open directory", e))?;
@@ -37,7 +39,11 @@ impl Place {
             Err(std::fs::TryLockError::Error(error)) => return Err(failed("cannot lock", error)),
         }
         // SQLite gives its other files the mode that it finds on this one.
-        private_file(&dir, FILE).map_err(|e| failed("cannot create the database in", e))?;
+        let database = private_file(&dir, FILE).map_err(|e| failed("cannot open the database in", e))?;
+        // SQLite would take such a database for a new one, and remove the log with all that is in it.
+        if database.metadata().is_ok_and(|found| found.len() == 0) && dir.metadata(LOG).is_ok_and(|log| log.len() > 0) {
+            return Err(Fault::damaged(format!("{FILE} is missing or empty, and its log {LOG} is not")));
+        }
         Ok(Self { database: absolute.join(FILE), _lock: lock })
     }
 }
@@ -46,7 +52,10 @@ fn open_dir(path: &Path) -> std::io::Result<Dir> {
     let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
         return Dir::open_ambient_dir(path, ambient_authority());
     };
-    let parent = Dir::open_ambient_dir(parent, ambient_authority())?;
+    let parent = match Dir::open_ambient_dir(parent, ambient_authority()) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => open_dir(parent)?,
+        opened => opened?,
+    };
     let mut builder = DirBuilder::new();
     #[cfg(unix)]
     builder.mode(0o700);

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use cofferdam_leases::{Limits, clamp};
+use cofferdam_leases::{Limits, clamp, clamp_period};
 use cofferdam_model::{Error, Response, Result};
 use cofferdam_tokens::{NewToken, TokenRecord};
 use futures::future::BoxFuture;
@@ -160,7 +160,7 @@ fn terms(ctx: &Ctx<'_>, asked: &Asked<'_>, policies: &[String]) -> Result<Terms>
         return Ok(Terms { ttl: 0, warning: None });
     }
     let limits = Limits { default_ttl, max_ttl, role_ttl: 0, role_max_ttl: explicit_max };
-    let clamped = clamp(if period > 0 { period } else { requested }, &limits);
+    let clamped = if period > 0 { clamp_period(period, &limits) } else { clamp(requested, &limits) };
     Ok(Terms { ttl: clamped.ttl, warning: clamped.warning })
 }
 

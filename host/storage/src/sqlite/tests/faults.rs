@@ -109,6 +109,30 @@ async fn damage_is_told() {
     assert!(error.messages[0].contains("damaged"), "{error}");
 }
 
+#[tokio::test]
+async fn a_log_without_its_database_is_not_thrown_away() {
+    let home = on_disk().await;
+    home.close().await;
+    let dir = cap_std::fs::Dir::open_ambient_dir(home.path(), cap_std::ambient_authority()).unwrap();
+    dir.write("cofferdam.db-wal", "what was acknowledged last").unwrap();
+    dir.write("cofferdam.db", "").unwrap();
+    let error = Sqlite::open(home.path()).await.err().unwrap();
+    assert!(error.messages[0].contains("damaged"), "{error}");
+    assert!(error.to_string().contains("cofferdam.db is missing or empty"), "{error}");
+    assert_eq!(dir.read_to_string("cofferdam.db-wal").unwrap(), "what was acknowledged last");
+}
+
+#[tokio::test]
+async fn a_place_that_cannot_be_used_is_named() {
+    let temp = tempfile::tempdir().unwrap();
+    let below = temp.path().join("not/there/yet");
+    Sqlite::open(&below).await.unwrap().close().await;
+    let file = below.join("cofferdam.db");
+    let error = Sqlite::open(&file).await.err().unwrap();
+    assert!(error.messages[0].contains("cannot be opened"), "{error}");
+    assert!(error.messages[0].contains(file.to_str().unwrap()), "{error}");
+}
+
 #[expect(clippy::disallowed_methods, reason = "a test does damage from outside")]
 pub(super) fn overwrite(path: &Path, at: u64, bytes: &[u8]) {
     let mut file = std::fs::OpenOptions::new().write(true).open(path).unwrap();
