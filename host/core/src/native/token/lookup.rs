@@ -74,8 +74,5 @@ fn show(token: &Token, id: &str, clock: &dyn Clock) -> Response {
     if !record.role.is_empty() {
         add("role", record.role.clone().into());
     }
-    if !record.bound_cidrs.is_empty() {
-        add("bound_cidrs", json!(record.bound_cidrs));
-    }
     Response::with_value(&data)
 }
