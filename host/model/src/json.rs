@@ -119,6 +119,11 @@ impl<'de> Visitor<'de> for DigitsVisitor {
         f.write_str("a number")
     }
 
+    /// Somebody wrote it.
+    fn visit_str<E: serde::de::Error>(self, _: &str) -> Result<Digits, E> {
+        Err(E::custom(REFUSED))
+    }
+
     fn visit_string<E: serde::de::Error>(self, digits: String) -> Result<Digits, E> {
         digits.parse().map(Digits).map_err(E::custom)
     }
