@@ -15,7 +15,7 @@ where
         tokio::select! {
             () = tokio::time::sleep(nap) => {}
             () = woken(wake) => {}
-            () = stopped(&mut stop) => {}
+            () = stopped(&mut stop) => return,
         }
     }
 }

@@ -182,10 +182,9 @@ async fn an_index_that_leads_to_another_token_gives_none() {
         CREATE TABLE decoys (digest TEXT PRIMARY KEY, accessor_key TEXT UNIQUE);
         INSERT INTO decoys VALUES ('root', 'accessor of root'), ('weak', 'accessor of weak');
         PRAGMA writable_schema = ON;
-        UPDATE sqlite_schema SET rootpage =
-            (SELECT rootpage FROM sqlite_schema AS other
-             WHERE other.name = replace(sqlite_schema.name, 'tokens', 'decoys'))
-        WHERE name LIKE 'sqlite_autoindex_tokens_%';";
+        UPDATE sqlite_schema AS mine SET rootpage = (SELECT decoy.rootpage FROM sqlite_schema AS decoy
+            WHERE decoy.name = replace(mine.name, 'tokens', 'decoys'))
+        WHERE mine.name LIKE 'sqlite_autoindex_tokens_%';";
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("store");
     let keyring = Arc::new(Keyring::new(Timestamp(0)));
@@ -199,14 +198,12 @@ async fn an_index_that_leads_to_another_token_gives_none() {
     assert_eq!(storage.apply(Batch { checks: vec![], ops }).await.unwrap(), Outcome::Applied);
     storage.close().await;
 
-    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&file);
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(file.join("cofferdam.db"));
     let mut editor = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
     sqlx::raw_sql(SWAP).execute(&mut editor).await.unwrap();
     editor.close().await.unwrap();
 
     let storage = open().await;
-    let all: Vec<_> = storage.tokens(None, 9).await.unwrap().into_iter().map(|t| t.digest).collect();
-    assert!(all.is_empty() || all.len() == 2, "the rows themselves are whole: {all:?}");
     for digest in ["weak", "root"] {
         assert!(storage.token(digest).await.is_err(), "{digest}");
         assert!(storage.token_by_accessor(&format!("accessor of {digest}")).await.is_err(), "accessor of {digest}");
