@@ -78,7 +78,7 @@ impl Policies {
 
     /// Whether a policy of this name can be used.
     pub(crate) async fn exists(&self, name: &str) -> Result<bool> {
-        Ok(name == ROOT || self.text(name).await?.is_some())
+        Ok(name == ROOT || self.parsed(name).await?.is_some())
     }
 
     /// Checks and stores a policy.

@@ -15,7 +15,8 @@ use crate::ledger::Ledger;
 use crate::record::{Lease, LeaseRecord};
 use crate::stock::{self, Shelf};
 
-const UNIQUE_CHARACTERS: usize = 24;
+/// Of a lease's id, behind the time.
+const RANDOM_CHARACTERS: usize = 17;
 
 /// What is to be made, after the engine planned it and the host clamped it.
 #[derive(Debug)]
@@ -117,7 +118,7 @@ impl Ledger {
 
     fn planned(&self, intent: Intent) -> Lease {
         let now = self.clock.now();
-        let unique = ids::base62(UNIQUE_CHARACTERS);
+        let unique = ids::timed(now, RANDOM_CHARACTERS);
         let seconds = |s: u64| i64::try_from(s).unwrap_or(i64::MAX);
         let not_after = now.plus_seconds(seconds(intent.creates_within));
         let waits = intent.shelf.as_ref().map_or(0, |shelf| shelf.seconds);

@@ -1,8 +1,15 @@
-//! Identifiers: random. What must not be guessed comes from the operating system's generator.
+//! Identifiers: random, some with the time before that. What must not be guessed comes from the operating system's
+//! generator.
 
 use rand::rngs::{OsRng, ThreadRng};
 use rand::{RngCore, TryRngCore};
 
+use crate::Timestamp;
+
+/// In the order of their bytes.
+const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+/// Characters at the beginning of a [`timed`] id that tell when it was made.
+pub const TIME_CHARACTERS: usize = 7;
 const BASE62: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 
 /// `len` letters and digits, each uniformly chosen: 5.95 bits a character.
@@ -20,6 +27,18 @@ pub fn base62(len: usize) -> String {
         );
     }
     out
+}
+
+/// The millisecond, and `random` characters as of [`base62`]. What is made later sorts behind, byte by byte: rows that are
+/// made together stand together in an index, and a commit of many touches few of its pages.
+pub fn timed(now: Timestamp, random: usize) -> String {
+    let mut rest = u64::try_from(now.0 / 1_000_000).unwrap_or(0);
+    let mut time = [DIGITS[0]; TIME_CHARACTERS];
+    for place in time.iter_mut().rev() {
+        *place = DIGITS[(rest % 62) as usize];
+        rest /= 62;
+    }
+    time.iter().map(|digit| char::from(*digit)).chain(base62(random).chars()).collect()
 }
 
 /// `len` lower-case hex digits.
@@ -58,5 +77,15 @@ mod tests {
         assert!(id.bytes().all(|b| b.is_ascii_alphanumeric()));
         assert_eq!(hex_digits(8).len(), 8);
         assert_ne!(base62(24), base62(24));
+    }
+
+    #[test]
+    fn what_is_made_later_sorts_behind() {
+        let millis = [0, 61, 62, 1_795_315_264_004, 1_795_315_264_005, 3_000_000_000_000];
+        let made = millis.map(|millis| timed(Timestamp(millis * 1_000_000), 17));
+        assert!(made.is_sorted(), "{made:?}");
+        assert!(made.iter().all(|id| id.len() == TIME_CHARACTERS + 17));
+        assert_eq!(&made[2][..TIME_CHARACTERS], "0000010");
+        assert_ne!(timed(Timestamp(5), 17), timed(Timestamp(5), 17));
     }
 }

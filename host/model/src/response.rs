@@ -1,5 +1,6 @@
 //! An answer before HTTP.
 
+use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
@@ -53,7 +54,7 @@ impl Response {
     }
 
     /// An answer with any JSON as data.
-    pub fn with_value(data: &Value) -> Self {
+    pub fn with_value(data: &(impl Serialize + ?Sized)) -> Self {
         Self { data: serde_json::value::to_raw_value(data).ok(), ..Self::default() }
     }
 

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use cofferdam_crypto::{Keyring, shamir};
-use cofferdam_model::{Clock as _, SystemClock, Timestamp};
+use cofferdam_model::{Clock as _, SystemClock, Timestamp, ids};
 use cofferdam_storage::port::{Batch, Check, LeaseFilter, LeaseRow, LeaseState, Op, Outcome, Physical, TokenRow};
 use cofferdam_storage::{Sqlite, Storage};
 
@@ -106,7 +106,8 @@ impl Load {
             Rows::Secret => self.apply(secret(i)).await,
             Rows::Token => {
                 let alive = Check::TokenLive { digest: PARENT.into(), now: Timestamp(0) };
-                let made = Op::InsertToken(token(&format!("{i:064x}"), Some(PARENT)));
+                let time = ids::timed(SystemClock.now(), 0);
+                let made = Op::InsertToken(token(&format!("{time}{}", scattered(i)), Some(PARENT)));
                 self.apply(Batch { checks: vec![alive], ops: vec![made] }).await
             }
             Rows::Lease => {
@@ -127,12 +128,19 @@ impl Load {
     }
 }
 
+/// As long as a digest, and as far from the one before: a digest's place in an index is anywhere.
+fn scattered(i: i64) -> String {
+    // 2^64 over the golden ratio: what follows is spread evenly.
+    let place = i.unsigned_abs().wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    format!("{place:016x}{i:032x}{:016x}", place.swap_bytes())
+}
+
 /// What the engine reads before it writes a new secret, and the two entries that it writes.
 fn secret(i: i64) -> Batch {
     let space = || "00000000-0000-0000-0000-000000000000".to_owned();
     let seen = |key: String| Check::Entry { space: space(), key, version: 0 };
     let put = |key: String, bytes: usize| Op::PutEntry { space: space(), key, value: vec![b'7'; bytes] };
-    let path = format!("bench/{i:08}");
+    let path = format!("bench/{}/{}", i % 32, i / 32);
     Batch {
         checks: vec![
             seen("config".into()),
@@ -151,11 +159,15 @@ fn checks() -> Vec<Check> {
 fn token(digest: &str, parent: Option<&str>) -> TokenRow {
     TokenRow {
         digest: digest.to_owned(),
-        accessor_key: format!("accessor of {digest}"),
+        accessor_key: format!(
+            "{}{}",
+            digest.get(..ids::TIME_CHARACTERS).unwrap_or_default(),
+            digest.chars().rev().collect::<String>()
+        ),
         parent: parent.map(str::to_owned),
         live: true,
         version: 1,
-        due_at: parent.map(|_| Timestamp(i64::MAX)),
+        due_at: parent.map(|_| SystemClock.now().plus_seconds(3_600)),
         uses_left: None,
         body: vec![b'7'; 450],
     }

@@ -13,8 +13,8 @@ use crate::record::{NewToken, Token, TokenRecord};
 
 /// What the id of a service token starts with.
 pub const PREFIX: &str = "hvs.";
+/// Of a token, and of an accessor, behind the time.
 const RANDOM_CHARACTERS: usize = 24;
-const ACCESSOR_CHARACTERS: usize = 24;
 
 type Known = (Arc<[u8]>, Arc<Token>);
 
@@ -47,11 +47,11 @@ impl Tokens {
 
     /// The digest under which a token is kept.
     pub fn digest(&self, token: &str) -> String {
-        keyed_digest(&self.digest_key, token)
+        placed(token.strip_prefix(PREFIX).unwrap_or(""), keyed_digest(&self.digest_key, token))
     }
 
     fn accessor_digest(&self, accessor: &str) -> String {
-        keyed_digest(&self.accessor_key, accessor)
+        placed(accessor, keyed_digest(&self.accessor_key, accessor))
     }
 
     /// The token, if it is known, live, not expired and has a use left.
@@ -123,8 +123,8 @@ impl Tokens {
     pub async fn create(&self, new: NewToken) -> Result<(SecretText, Token)> {
         let now = self.clock.now();
         let custom = new.id.is_some();
-        let id = new.id.unwrap_or_else(|| format!("{PREFIX}{}", ids::base62(RANDOM_CHARACTERS)));
-        let mut record = TokenRecord { accessor: ids::base62(ACCESSOR_CHARACTERS), created_at: now, ..new.record };
+        let id = new.id.unwrap_or_else(|| format!("{PREFIX}{}", ids::timed(now, RANDOM_CHARACTERS)));
+        let mut record = TokenRecord { accessor: ids::timed(now, RANDOM_CHARACTERS), created_at: now, ..new.record };
         record.expires_at = match record.creation_ttl {
             0 => None,
             ttl => Some(now.plus_seconds(i64::try_from(ttl).unwrap_or(i64::MAX))),
@@ -262,6 +262,15 @@ impl Tokens {
     /// What removes the row once nothing hangs on it any more.
     pub fn removal(digest: &str) -> Op {
         Op::DeleteToken { digest: digest.to_owned() }
+    }
+}
+
+/// The digest behind the time that the id begins with, if it has the form of one that was made here.
+fn placed(id: &str, digest: String) -> String {
+    let ours = id.len() == ids::TIME_CHARACTERS + RANDOM_CHARACTERS && id.bytes().all(|b| b.is_ascii_alphanumeric());
+    match id.get(..ids::TIME_CHARACTERS).filter(|_| ours) {
+        Some(time) => format!("{time}{digest}"),
+        None => digest,
     }
 }
 

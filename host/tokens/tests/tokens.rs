@@ -63,6 +63,28 @@ async fn a_condemned_token_makes_nothing_and_stays_due() {
 }
 
 #[tokio::test]
+async fn tokens_lie_in_the_order_in_which_they_were_made() {
+    let world = World::new().await;
+    let mut digests = Vec::new();
+    for _ in 0..20 {
+        let (id, token) = world.tokens.create(NewToken::default()).await.unwrap();
+        assert_eq!(world.tokens.lookup(id.expose()).await.unwrap().unwrap().digest, token.digest);
+        let found = world.tokens.by_accessor(&token.record.accessor).await.unwrap().unwrap();
+        assert_eq!(found.digest, token.digest);
+        // Nothing but the time of the id is in sight.
+        assert!(!token.digest.contains(&id.expose()[11..]), "{}", token.digest);
+        digests.push(token.digest);
+        world.clock.advance_seconds(1);
+    }
+    assert!(digests.is_sorted(), "{digests:?}");
+    // Whatever else may be an id has its place too.
+    for id in ["hvs.", "hvs.abcdefg", "root", &format!("hvs.{}", "ä".repeat(16)), &format!("hvs.{}", "a/".repeat(16))]
+    {
+        assert_eq!(world.tokens.digest(id).len(), 64, "{id}");
+    }
+}
+
+#[tokio::test]
 async fn a_renewal_loses_against_a_revocation() {
     let world = World::new().await;
     let token = world.made("t", None).await;
