@@ -8,11 +8,13 @@
     reason = "a test fails by panicking, and looks into files of its own"
 )]
 
+mod bodies;
 mod common;
 mod connections;
 mod database;
 mod fence;
 mod inventory;
+mod kept;
 mod leases;
 mod metrics;
 mod pool;

@@ -99,3 +99,15 @@ fn a_child_has_no_more_than_its_parent() {
     let made = maker.post("auth/token/create", json!({ "policies": ["tok-maker"], "ttl": "2h" })).expect(200);
     assert!(made["auth"]["lease_duration"].as_u64().unwrap() <= 7_200);
 }
+
+#[test]
+fn a_bound_that_nobody_would_keep_is_refused() {
+    for path in ["auth/token/create", "auth/token/create-orphan"] {
+        for field in ["bound_cidrs", "token_bound_cidrs"] {
+            for cidrs in [json!(["10.0.0.0/8"]), json!("10.0.0.0/8")] {
+                shared().post(path, json!({ field: cidrs })).refused(400, field);
+            }
+            shared().post(path, json!({ field: [] })).expect(200);
+        }
+    }
+}

@@ -126,8 +126,7 @@ fn send(step: &Value, root: &Api, env: &Variables) -> Result<Reply, String> {
             Some(body.get("<raw>").map_or_else(|| body.to_string(), text).into_bytes())
         }
     };
-    // Over a connection of its own: one is closed after a request that was refused before its body was read.
-    Api::new(root.base(), None).exchange(verb, path, &headers, body)
+    root.exchange(verb, path, &headers, body)
 }
 
 fn pick(body: &Value, path: &str) -> Result<Value, String> {

@@ -68,13 +68,18 @@ fn no_other_place_does() {
         let reply = arena().shows(&format!("http-other/{scheme}://{authority}"), "", send);
         assert!(!done(&reply), "{scheme}://{authority} answered: {}", reply.body);
     }
-    // What can be read in two ways may be refused before anybody is asked.
-    for authority in [
-        format!("{granted}@127.0.0.1:{port}"),
-        format!("127.0.0.1:{port}@{granted}"),
-        format!("127.0.0.1:{port}\\@{granted}"),
+    // What can be read in two ways, and what is no place at all.
+    for (scheme, authority) in [
+        ("http", format!("{granted}@127.0.0.1:{port}")),
+        ("http", format!("127.0.0.1:{port}@{granted}")),
+        ("http", format!("127.0.0.1:{port}\\@{granted}")),
+        ("http", format!("{granted}/@127.0.0.1:{port}")),
+        ("gopher", granted.clone()),
     ] {
-        assert!(!done(&attack("http-other/send/site/get", "http", &authority, "/")), "{authority} answered");
+        let send = || attack("http-other/send/site/get", scheme, &authority, "/");
+        let shown = format!("request {authority}: ");
+        let reply = arena().shows("http-other/", &shown, send);
+        assert!(!done(&reply), "{scheme}://{authority} answered: {}", reply.body);
     }
     assert_eq!(other.visits(), 0, "somebody came through");
     assert_eq!(site.visits(), 0, "under another name");
@@ -187,6 +192,17 @@ fn requests_without_end_are_cut() {
     assert!(site.heads().iter().all(|h| h.len() < 100_000), "the headers went out");
     let crowd = sends("crowd");
     assert_eq!(came_of(&crowd)["what"], 2, "of ten at once: {}", crowd.body);
+    arena().neighbour_is_well();
+}
+
+#[test]
+fn one_value_many_times_is_not_copied() {
+    let site = Site::open();
+    mount("http-aliases", &site.url());
+    let flood = || attack("http-aliases/send/site/aliases", "http", &site.authority(), "/");
+    let reply = arena().shows("http-aliases/", "call ended: trap: ", flood);
+    let said = reply.body["errors"].to_string();
+    assert!(said.contains("too much data is being copied"), "{said}");
     arena().neighbour_is_well();
 }
 

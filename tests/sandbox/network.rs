@@ -1,7 +1,7 @@
 //! An engine that reaches for what nobody granted. What is granted it reaches: each refusal here has its twin.
 
 use std::io::{ErrorKind, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread;
 
 use harness::Postgres;
@@ -43,6 +43,11 @@ fn refused(path: &str, address: &str, shown: &str) {
     assert!(!came, "{path} with {address} had its effect");
 }
 
+/// An address as the server writes it.
+fn as_shown(address: &str) -> String {
+    address.parse::<SocketAddr>().unwrap().to_string()
+}
+
 /// The end of an address that every way of writing it has in common.
 fn port_of(address: &str) -> &str {
     address.rsplit_once(':').map_or(address, |(host, _)| &address[host.len()..])
@@ -75,10 +80,17 @@ fn no_other_address_is() {
     ] {
         refused("net-other/reach/pg/connect", &address, port_of(&address));
     }
-    // The runtime takes these for mistakes, before anybody is asked.
-    for host in ["[::ffff:127.0.0.1]", "[::127.0.0.1]", "0.0.0.0"] {
-        let address = format!("{host}:{port}");
-        assert!(!done("net-other/reach/pg/connect", &address), "{address} was reached");
+    // The runtime takes these for mistakes, before the gate is asked.
+    for address in [
+        format!("[::ffff:127.0.0.1]:{port}"),
+        format!("[::127.0.0.1]:{port}"),
+        format!("0.0.0.0:{port}"),
+        format!("[::]:{port}"),
+        format!("224.0.0.1:{port}"),
+        format!("255.255.255.255:{port}"),
+        "127.0.0.1:0".to_owned(),
+    ] {
+        refused("net-other/reach/pg/connect", &address, &format!("connect {}", as_shown(&address)));
     }
     trap.is_untouched();
     arena().neighbour_is_well();
@@ -125,7 +137,27 @@ fn nobody_listens_or_sends_datagrams() {
     arena().mount_with_backend("net-listen", "network", port);
     refused("net-listen/reach/pg/listen", "127.0.0.1:0", "bind 127.0.0.1:0");
     refused("net-listen/reach/pg/listen", "0.0.0.0:0", "listen");
+    for address in ["[::ffff:127.0.0.1]:0", "224.0.0.1:0"] {
+        refused("net-listen/reach/pg/listen", address, &format!("bind {address}"));
+    }
     refused("net-listen/reach/pg/datagram", &format!("127.0.0.1:{port}"), "open a UDP socket");
+}
+
+/// A body that names two addresses: the host and the engine take the same one, the last.
+#[test]
+fn a_member_that_comes_twice_opens_one_address() {
+    let trap = Trap::set();
+    let (granted, other) = (Postgres::shared().port(), trap.port());
+    arena().mount("net-twice", "network");
+    let api = arena().api();
+    let url = |port| format!(r#""connection_url":"postgresql://u:p@127.0.0.1:{port}/x?sslmode=disable""#);
+    let body = format!("{{{},{}}}", url(other), url(granted));
+    let headers = [("X-Vault-Token".to_owned(), api.token().to_owned())];
+    api.exchange("PUT", "net-twice/config/pg", &headers, Some(body.into_bytes())).unwrap().expect(204);
+    let (first, last) = (format!("127.0.0.1:{other}"), format!("127.0.0.1:{granted}"));
+    refused("net-twice/reach/pg/connect", &first, &format!("connect {first}"));
+    assert!(done("net-twice/reach/pg/connect", &last));
+    trap.is_untouched();
 }
 
 #[test]

@@ -1,12 +1,10 @@
 //! Bodies of writes: JSON or a form, bounded before they are built in memory.
 
-use std::error::Error as _;
-
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use cofferdam_model::{Error, ErrorKind, Result};
-use http_body_util::LengthLimitError;
+use cofferdam_model::{Error, ErrorKind, Result, json as reader};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde_json::{Map, Value};
 use url::form_urlencoded;
 
@@ -22,16 +20,17 @@ pub(crate) struct Fields {
 }
 
 /// Reads a body to its end, and what it says.
-pub(crate) async fn read(headers: &HeaderMap, body: Body, limits: &Limits) -> Result<Fields> {
+pub(crate) async fn read(headers: &HeaderMap, body: &mut Body, limits: &Limits) -> Result<Fields> {
     let limit = limits.body.unwrap_or(usize::MAX);
     let declared = headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()).and_then(|v| v.parse::<u64>().ok());
     if declared.is_some_and(|n| usize::try_from(n).map_or(true, |n| n > limit)) {
         return Err(too_large(limit));
     }
-    let bytes = to_bytes(body, limit).await.map_err(|error| {
+    let whole = Limited::new(body, limit).collect().await.map_err(|error| {
         // The limit is the only failure of ours; the rest is a connection that broke.
-        if is_limit(&error) { too_large(limit) } else { Error::invalid("the request body broke off") }
+        if error.is::<LengthLimitError>() { too_large(limit) } else { Error::invalid("the request body broke off") }
     })?;
+    let bytes = whole.to_bytes();
     let first = bytes.iter().copied().find(|b| !b.is_ascii_whitespace());
     let Some(first) = first else { return Ok(Fields::default()) };
     if is_form(headers) && !matches!(first, b'{' | b'[') {
@@ -42,10 +41,6 @@ pub(crate) async fn read(headers: &HeaderMap, body: Body, limits: &Limits) -> Re
 
 fn too_large(limit: usize) -> Error {
     Error::new(ErrorKind::TooLarge, format!("http: request body too large (more than {limit} bytes)"))
-}
-
-fn is_limit(error: &axum::Error) -> bool {
-    error.source().is_some_and(|e| e.is::<LengthLimitError>())
 }
 
 fn is_form(headers: &HeaderMap) -> bool {
@@ -86,15 +81,19 @@ pub(crate) fn json(bytes: &[u8], most_values: usize) -> Result<Map<String, Value
     if bytes.len() / 2 >= most_values && values(bytes) > most_values {
         return Err(Error::invalid(format!("the request body holds more than {most_values} JSON values")));
     }
-    serde_json::from_slice::<Option<Map<String, Value>>>(bytes)
-        .map(Option::unwrap_or_default)
-        .map_err(|e| Error::invalid(format!("failed to parse JSON input: {}", place(&e))))
+    match reader::value(bytes) {
+        Ok(Value::Object(object)) => Ok(object),
+        Ok(Value::Null) => Ok(Map::new()),
+        Ok(_) => Err("the body must be a JSON object".to_owned()),
+        Err(error) => Err(place(&error)),
+    }
+    .map_err(|why| Error::invalid(format!("failed to parse JSON input: {why}")))
 }
 
 /// What serde found wrong, without quoting the client's values.
 fn place(error: &serde_json::Error) -> String {
     let what = match error.classify() {
-        serde_json::error::Category::Data => "the body must be a JSON object",
+        _ if reader::is_for_its_names(error) => "the name of a member is reserved",
         serde_json::error::Category::Eof => "the body ends too early",
         _ => "the body is no JSON",
     };
@@ -140,8 +139,9 @@ mod tests {
 
     #[test]
     fn an_error_never_quotes_the_body() {
-        let error = parsed(r#""hunter2""#).unwrap_err();
-        assert!(!error.messages[0].contains("hunter2"));
+        for text in [r#""hunter2""#, r#"{"$serde_json::private::RawValue":"hunter2"}"#, r#"{"hunter2" 1}"#] {
+            assert!(!parsed(text).unwrap_err().messages[0].contains("hunter2"), "{text}");
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@
 mod body;
 mod detach;
 mod error;
+mod leftover;
 mod path;
 mod query;
 mod request;

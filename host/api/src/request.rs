@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::http::header::{ACCEPT, AUTHORIZATION};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
-use cofferdam_model::{Error, ErrorKind, Operation, Request, Result, SecretText, duration};
+use cofferdam_model::{Error, ErrorKind, Operation, Request, Result, SecretText, duration, json};
 
 use crate::path::{self, Path};
 use crate::query::{self, Query};
@@ -41,7 +41,7 @@ impl From<Error> for Refusal {
 pub(crate) async fn read(
     id: String,
     parts: &Parts,
-    body: Body,
+    body: &mut Body,
     remote: Option<IpAddr>,
     limits: &Limits,
 ) -> Result<Request, Refusal> {
@@ -89,6 +89,10 @@ pub(crate) async fn read(
             request.data = query.data;
         }
         Operation::Read | Operation::Delete | Operation::Head | Operation::Help => request.data = query.data,
+    }
+    // Queries and forms can say such a name too, and end as JSON.
+    if request.data.keys().any(|name| json::is_reserved(name)) {
+        return Err(Error::invalid("the name of a parameter is reserved").into());
     }
     Ok(request)
 }

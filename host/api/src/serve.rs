@@ -15,7 +15,7 @@ use futures::FutureExt;
 
 use crate::detach::Detach;
 use crate::request::{self, NAMESPACE, Refusal};
-use crate::{Handler, Limits, error, response};
+use crate::{Handler, Limits, error, leftover, response};
 
 /// What a listener serves: it gives each connection its service, which knows the client's address.
 pub type Service = IntoMakeServiceWithConnectInfo<Router, SocketAddr>;
@@ -36,16 +36,22 @@ pub(crate) fn router<H: Handler>(handler: Arc<H>, limits: Limits) -> Router {
 }
 
 async fn entry<H: Handler>(State(shared): State<Arc<Shared<H>>>, request: HttpRequest<Body>) -> HttpResponse<Body> {
-    let (parts, body) = request.into_parts();
+    let (parts, mut body) = request.into_parts();
     let id = ids::uuid();
     let remote = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
-    let mut answer = match request::read(id.clone(), &parts, body, remote, &shared.limits).await {
+    let read = request::read(id.clone(), &parts, &mut body, remote, &shared.limits).await;
+    // Before the work: a client may send its next request as soon as it has the answer.
+    let more = leftover::take(&parts, &mut body).await;
+    let mut answer = match read {
         Ok(request) => serve(&shared, request, &id).await,
         Err(refusal) => refuse(refusal, &id),
     };
     shared.handler.answered(answer.status().as_u16());
     if let Some(namespace) = parts.headers.get(NAMESPACE) {
         answer.headers_mut().insert(NAMESPACE, namespace.clone());
+    }
+    if !more {
+        leftover::close(parts.version, answer.headers_mut());
     }
     answer
 }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use cofferdam_model::json;
 use rand::Rng;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue, LOCATION};
@@ -49,7 +50,7 @@ impl Response {
     /// # Errors
     /// When the body is no JSON.
     pub fn json(&self) -> Result<Value> {
-        Ok(serde_json::from_slice(&self.body)?)
+        Ok(json::value(&self.body)?)
     }
 }
 

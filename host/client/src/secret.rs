@@ -1,5 +1,6 @@
 //! The answer's envelope. Numbers keep the digits that the server sent.
 
+use cofferdam_model::json;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -99,11 +100,12 @@ impl Secret {
         if body.trim_ascii().is_empty() {
             return Ok(None);
         }
-        let secret: Self = serde_json::from_slice(body)?;
+        let body = json::value(body)?;
+        let secret = Self::deserialize(&body)?;
         if !secret.is_blank() {
             return Ok(Some(secret));
         }
-        let whole: Map<String, Value> = serde_json::from_slice(body)?;
+        let whole: Map<String, Value> = serde_json::from_value(body)?;
         if whole.contains_key("errors") {
             return Ok(None);
         }
@@ -170,5 +172,11 @@ mod tests {
             text,
             r#"{"request_id":"","lease_id":"","lease_duration":0,"renewable":false,"data":null,"warnings":null,"auth":{"client_token":"t","accessor":"","policies":[],"token_policies":[],"identity_policies":[],"metadata":null,"orphan":false,"entity_id":"","lease_duration":0,"renewable":false,"mfa_requirement":null}}"#
         );
+    }
+
+    /// A server, or an engine behind it, may mean harm: see `cofferdam_model::json`.
+    #[test]
+    fn documents_within_texts_are_not_followed() {
+        assert!(Secret::parse(br#"{"data":{"a":{"$serde_json::private::RawValue":"[1]"}}}"#).is_err());
     }
 }

@@ -16,6 +16,8 @@ use cofferdam_storage::port::Physical;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, watch};
 
+use crate::repeat::stopped;
+
 /// What the store knows, a plain value of it.
 const META_FENCE: &str = "fence";
 /// A store that is restored from a backup younger than this may be taken for the one that was there.
@@ -243,11 +245,6 @@ pub(crate) async fn work(fence: Arc<Fence>, mut stop: watch::Receiver<bool>) {
         }
         fence.move_on().await;
     }
-}
-
-/// Returns at the end of whoever may stop us, too.
-async fn stopped(stop: &mut watch::Receiver<bool>) {
-    drop(stop.wait_for(|stopped| *stopped).await);
 }
 
 async fn look(witness: &Arc<dyn Witness>) -> io::Result<Option<Seen>> {

@@ -15,6 +15,7 @@ use tokio::sync::watch;
 
 use crate::dispatch::broken;
 use crate::mounts::MountEntry;
+use crate::repeat::repeat;
 use crate::rotate;
 use crate::spaces;
 use crate::vault::Vault;
@@ -198,18 +199,14 @@ async fn rotate_now(vault: &Arc<Vault>, mount: &MountEntry, kept: &Kept) -> Resu
 }
 
 /// Rotates what is due, until `stop`.
-pub(crate) async fn work(vault: Arc<Vault>, mut stop: watch::Receiver<bool>) {
-    while !*stop.borrow() {
-        let nap = round(&vault).await.unwrap_or_else(|e| {
+pub(crate) async fn work(vault: Arc<Vault>, stop: watch::Receiver<bool>) {
+    let round = || async {
+        round(&vault).await.unwrap_or_else(|e| {
             tracing::error!(error = %e, "kept credentials cannot be looked at");
             NAP
-        });
-        tokio::select! {
-            () = tokio::time::sleep(nap) => {}
-            () = vault.keep.notified() => {}
-            _ = stop.changed() => {}
-        }
-    }
+        })
+    };
+    repeat(stop, Some(&vault.keep), round).await;
 }
 
 /// Answers how long there will be nothing to do.

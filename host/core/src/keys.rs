@@ -14,6 +14,7 @@ use cofferdam_storage::port::{Batch, Op};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
+use crate::repeat::repeat;
 use crate::spaces;
 use crate::vault::Vault;
 
@@ -114,17 +115,14 @@ impl Vault {
 }
 
 /// Rotates what is due until `stop`.
-pub(crate) async fn work(vault: Arc<Vault>, mut stop: watch::Receiver<bool>) {
-    while !*stop.borrow() {
+pub(crate) async fn work(vault: Arc<Vault>, stop: watch::Receiver<bool>) {
+    let round = || async {
         if let Err(e) = vault.rotate_if_due().await {
             tracing::error!(error = %e, "the barrier's key cannot be rotated");
         }
-        tokio::select! {
-            () = tokio::time::sleep(NAP) => {}
-            () = vault.keys_changed.notified() => {}
-            _ = stop.changed() => {}
-        }
-    }
+        NAP
+    };
+    repeat(stop, Some(&vault.keys_changed), round).await;
 }
 
 fn broken(error: CryptoError) -> Error {

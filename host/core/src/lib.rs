@@ -24,6 +24,7 @@ mod policies;
 mod pool;
 mod reaper;
 mod remembered;
+mod repeat;
 mod rotate;
 mod spaces;
 mod targets;

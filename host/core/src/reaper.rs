@@ -10,6 +10,7 @@ use cofferdam_storage::port::{Batch, LeaseFilter, Op};
 use cofferdam_tokens::{Token, Tokens};
 use tokio::sync::watch;
 
+use crate::repeat::repeat;
 use crate::spaces;
 use crate::vault::Vault;
 
@@ -21,17 +22,14 @@ const PAGE: usize = 256;
 const RETRY: i64 = 10;
 
 /// Ends expired and condemned tokens until `stop`.
-pub(crate) async fn work(vault: Arc<Vault>, mut stop: watch::Receiver<bool>) {
-    while !*stop.borrow() {
+pub(crate) async fn work(vault: Arc<Vault>, stop: watch::Receiver<bool>) {
+    let round = || async {
         if let Err(e) = round(&vault).await {
             tracing::error!(error = %e, "the token queue cannot be worked off");
         }
-        tokio::select! {
-            () = tokio::time::sleep(NAP) => {}
-            () = vault.reap.notified() => {}
-            _ = stop.changed() => {}
-        }
-    }
+        NAP
+    };
+    repeat(stop, Some(&vault.reap), round).await;
 }
 
 async fn round(vault: &Arc<Vault>) -> Result<()> {
@@ -105,8 +103,8 @@ pub(crate) async fn revoke_orphan(vault: &Arc<Vault>, digest: String) -> Result<
 }
 
 /// Brings to their end what a crash interrupted: rotations, mounts that are being removed, and what ended leases held.
-pub(crate) async fn sweep(vault: Arc<Vault>, mut stop: watch::Receiver<bool>) {
-    while !*stop.borrow() {
+pub(crate) async fn sweep(vault: Arc<Vault>, stop: watch::Receiver<bool>) {
+    let round = || async {
         if let Err(e) = crate::rotate::resume(&vault).await {
             tracing::error!(error = %e, "rotations cannot be resumed");
         }
@@ -118,21 +116,17 @@ pub(crate) async fn sweep(vault: Arc<Vault>, mut stop: watch::Receiver<bool>) {
         if let Err(e) = vault.release_targets().await {
             tracing::error!(error = %e, "old targets cannot be looked for");
         }
-        tokio::select! {
-            () = tokio::time::sleep(SWEEP) => {}
-            _ = stop.changed() => {}
-        }
-    }
+        SWEEP
+    };
+    repeat(stop, None, round).await;
 }
 
 /// Lets go of what is kept in memory for a while. Asks no backend, so no fence holds it up.
-pub(crate) async fn forget(vault: Arc<Vault>, mut stop: watch::Receiver<bool>) {
-    while !*stop.borrow() {
+pub(crate) async fn forget(vault: Arc<Vault>, stop: watch::Receiver<bool>) {
+    let round = || async {
         vault.remembered.sweep();
         vault.listings.sweep(vault.clock.proven());
-        tokio::select! {
-            () = tokio::time::sleep(SWEEP) => {}
-            _ = stop.changed() => {}
-        }
-    }
+        SWEEP
+    };
+    repeat(stop, None, round).await;
 }

@@ -106,11 +106,12 @@ async fn rotate_in(
     let key = format!("{}/{slot}/{address}", mount.uuid);
     let _claim = vault.rotating.claim(&key).ok_or_else(|| under_way(slot))?;
     if let Some(begun) = begun(vault, &key).await? {
-        if !is_given_up(vault, &begun.candidate).await? {
-            return finish(vault, mount, begun, false).await;
+        let is_given_up = is_given_up(vault, &begun.candidate).await?;
+        let name = finish(vault, mount, begun, false).await?;
+        // What another credential of this name left behind is no rotation of this one.
+        if !is_given_up {
+            return Ok(name);
         }
-        // Left behind by another credential of this name.
-        finish(vault, mount, begun, false).await?;
     }
     propose(vault, mount, slot, kept_on, &key, access).await?;
     let begun = begun(vault, &key).await?.ok_or_else(|| under_way(slot))?;

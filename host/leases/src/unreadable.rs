@@ -1,19 +1,9 @@
 //! Leases whose rows do not open or do not read: nobody can ask a backend for them, but they can be seen and forgotten.
 
 use cofferdam_model::{Error, Result};
-use cofferdam_storage::port::{Batch, LeaseFilter, LeaseRow, LeaseState, Op, Outcome};
+use cofferdam_storage::port::{Batch, LeaseFilter, Op, Outcome};
 
 use crate::ledger::Ledger;
-use crate::record::Lease;
-
-/// What is left of a lease that does not read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unreadable {
-    /// `<request path>/<24 letters and digits>`.
-    pub id: String,
-    /// The mount's uuid.
-    pub mount: String,
-}
 
 impl Ledger {
     /// Whether there is a lease of this id, readable or not.
@@ -22,24 +12,6 @@ impl Ledger {
     /// Store trouble.
     pub async fn holds(&self, id: &str) -> Result<bool> {
         Ok(self.storage.lease_columns(id).await?.is_some())
-    }
-
-    /// Leases that came up and could not be read.
-    ///
-    /// # Errors
-    /// Store trouble.
-    pub async fn unreadable(&self) -> Result<Vec<Unreadable>> {
-        const PAGE: usize = 1_000;
-        let mut rows = self.storage.damaged_leases(&LeaseFilter::default()).await?;
-        // What opens and does not read was put off.
-        let mut put_off = LeaseFilter { state: Some(LeaseState::Blocked), ..LeaseFilter::default() };
-        loop {
-            let page = self.storage.leases(&put_off, PAGE).await?;
-            let Some(last) = page.last() else { break };
-            put_off.after = Some(last.id.clone());
-            rows.extend(page.into_iter().filter(|row| Lease::open(row.clone()).is_err()));
-        }
-        Ok(rows.into_iter().map(|LeaseRow { id, mount, .. }| Unreadable { id, mount }).collect())
     }
 
     /// An operator's explicit word on all that the filter finds and that does not open. A search with the filter must

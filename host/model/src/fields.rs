@@ -79,7 +79,7 @@ pub fn read(kind: FieldKind, value: &Value) -> Result<Value, String> {
         FieldKind::Boolean => boolean(value)?.into(),
         FieldKind::Object => match value {
             Value::Object(_) | Value::Null => value.clone(),
-            Value::String(s) => match serde_json::from_str(s) {
+            Value::String(s) => match crate::json::value(s.as_bytes()) {
                 Ok(Value::Object(map)) => Value::Object(map),
                 _ => return Err("expected an object".to_owned()),
             },
@@ -162,7 +162,7 @@ fn pairs(value: &Value) -> Result<Value, String> {
         Value::Array(_) | Value::String(_) => {
             let items = match value {
                 Value::String(s) if s.is_empty() => Vec::new(),
-                Value::String(s) => match serde_json::from_str(s) {
+                Value::String(s) => match crate::json::value(s.as_bytes()) {
                     Ok(Value::Object(map)) => return pairs(&Value::Object(map)),
                     _ => s.split(',').map(str::to_owned).collect(),
                 },

@@ -8,6 +8,7 @@ pub mod failure;
 pub mod fields;
 pub mod ids;
 pub mod inventory;
+pub mod json;
 pub mod mount;
 pub mod request;
 pub mod response;

@@ -148,6 +148,7 @@ pub(crate) fn linker(engine: &wasmtime::Engine) -> Result<Arc<Linker<State>>, Sa
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
         crate::net::connector::link(&mut linker)?;
         wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
+        crate::net::http::link(&mut linker)?;
         crate::imports::link(&mut linker)?;
         Ok(linker)
     };

@@ -38,8 +38,6 @@ pub struct TokenRecord {
     pub renewable: bool,
     /// The last renewal.
     pub last_renewal: Option<Timestamp>,
-    /// Addresses from which it may be used; empty: any.
-    pub bound_cidrs: Vec<String>,
     /// The role that made it.
     pub role: String,
     /// The entity that it speaks for.

@@ -52,6 +52,7 @@ fn attempt(how: &str, to: &To) -> Result<Value, String> {
             let answer = finish(send(to, &many)?)?;
             Ok(json!({ "done": true, "what": answer.status() }))
         }
+        "aliases" => aliases(),
         "crowd" => {
             let pending: Vec<_> = (0..10).map(|_| send(to, &[])).collect::<Result<_, _>>()?;
             let done = pending.into_iter().map(finish).filter(Result::is_ok).count();
@@ -70,6 +71,18 @@ fn attempt(how: &str, to: &To) -> Result<Value, String> {
 
 fn endpoints() -> Vec<String> {
     call::target().into_iter().flat_map(|t| t.endpoints).map(|e| format!("{} {}", e.field, e.url)).collect()
+}
+
+/// Thirty gigabytes for whoever copies them: header values that are all the same megabyte.
+fn aliases() -> Result<Value, String> {
+    let value: &'static mut [u8] = Vec::leak(vec![b'x'; 1 << 20]);
+    let (at, len) = (value.as_mut_ptr(), value.len());
+    // SAFETY: none, on purpose: every value claims the same bytes. Nothing is freed, for the call ends in the host.
+    let same = || unsafe { Vec::from_raw_parts(at, len, len) };
+    let many: Vec<_> = (0..30_000).map(|_| ("x".to_owned(), same())).collect();
+    let taken = Fields::from_list(&many).is_ok();
+    std::mem::forget(many);
+    Ok(json!({ "done": taken }))
 }
 
 /// Every way to say another host than the one that is asked for.

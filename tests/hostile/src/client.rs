@@ -27,7 +27,11 @@ pub(crate) fn send(to: &To, headers: &[(String, Vec<u8>)]) -> Result<FutureIncom
 
 pub(crate) fn prepared(to: &To, headers: Fields) -> Result<OutgoingRequest, String> {
     let request = OutgoingRequest::new(headers);
-    let scheme = if to.scheme == "http" { Scheme::Http } else { Scheme::Https };
+    let scheme = match to.scheme.as_str() {
+        "http" => Scheme::Http,
+        "https" => Scheme::Https,
+        other => Scheme::Other(other.to_owned()),
+    };
     request.set_scheme(Some(&scheme)).map_err(|()| "scheme")?;
     request.set_authority(Some(&to.authority)).map_err(|()| "authority")?;
     request.set_path_with_query(Some(&to.path)).map_err(|()| "path")?;

@@ -31,6 +31,8 @@ const CREATE: &[(&str, cofferdam_model::route::FieldKind, &str)] = &[
     ("num_uses", Integer, "How often it may be used; 0: without limit."),
     ("period", Seconds, "Renews to this again and again; needs sudo."),
     ("entity_alias", Text, "Only with a role."),
+    ("bound_cidrs", TextList, "Refused: no token is bound to addresses here."),
+    ("token_bound_cidrs", TextList, "Refused, as bound_cidrs is."),
 ];
 
 pub(super) fn routes() -> &'static [NativeRoute] {

@@ -20,6 +20,7 @@ use crate::calls::{LOCAL_DEADLINE, told};
 use crate::dispatch::{engine_request, fields_text, serves};
 use crate::issue::{self, Ahead, For, Order};
 use crate::mounts::MountEntry;
+use crate::repeat::repeat;
 use crate::spaces;
 use crate::vault::Vault;
 
@@ -34,18 +35,14 @@ const PAGE: usize = 500;
 const NAME: &str = "pool";
 
 /// Looks after all pools until `stop`.
-pub(crate) async fn work(vault: Arc<Vault>, mut stop: watch::Receiver<bool>) {
-    while !*stop.borrow() {
-        let nap = round(&vault).await.unwrap_or_else(|e| {
+pub(crate) async fn work(vault: Arc<Vault>, stop: watch::Receiver<bool>) {
+    let round = || async {
+        round(&vault).await.unwrap_or_else(|e| {
             tracing::error!(error = %e, "pools cannot be looked at");
             NAP
-        });
-        tokio::select! {
-            () = tokio::time::sleep(nap) => {}
-            () = vault.pools.wake.notified() => {}
-            _ = stop.changed() => {}
-        }
-    }
+        })
+    };
+    repeat(stop, Some(&vault.pools.wake), round).await;
 }
 
 /// Answers how long there will be nothing to do. A pool whose backend hangs holds up no other one.

@@ -56,7 +56,7 @@ async fn what_does_not_read_is_listed_and_goes_by_force_only() {
     }
     world.start_worker();
     let listed = || async {
-        let mut ids: Vec<String> = world.ledger.unreadable().await.unwrap().into_iter().map(|l| l.id).collect();
+        let mut ids: Vec<String> = world.ledger.stuck().await.unwrap().into_iter().map(|l| l.id).collect();
         ids.sort();
         let mut both = [shut.clone(), blurred.clone()];
         both.sort();
@@ -68,7 +68,7 @@ async fn what_does_not_read_is_listed_and_goes_by_force_only() {
 
     world.ledger.revoke_all(below.clone(), true, true).await.unwrap();
     assert!(!world.ledger.holds(&shut).await.unwrap() && !world.ledger.holds(&blurred).await.unwrap());
-    assert!(world.ledger.unreadable().await.unwrap().is_empty());
+    assert!(world.ledger.stuck().await.unwrap().is_empty());
     assert_eq!(world.storage.unreadable(), 0);
     assert_eq!(world.backend.released(), 2, "what was kept for them may go");
     assert_eq!(world.state(&other).await, Some(LeaseState::Active), "another path's lease went too");

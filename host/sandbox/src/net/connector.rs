@@ -1,6 +1,6 @@
 //! What replaces the stock network functions: look-ups ask the gate, sockets are counted, connects have a time limit.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use wasmtime::StoreContextMut;
@@ -12,7 +12,7 @@ use wasmtime_wasi::p2::bindings::sockets::tcp_create_socket::Host as _;
 use wasmtime_wasi::p2::{DynPollable, Pollable, SocketError, TcpSocket, UdpSocket};
 use wasmtime_wasi::sockets::WasiSocketsView as _;
 
-use super::gate::LookupError;
+use super::gate::{Gate, LookupError};
 use super::traffic;
 use crate::state::State;
 
@@ -114,10 +114,23 @@ fn sockets(linker: &mut Linker<State>) -> wasmtime::Result<()> {
                 let this = Resource::<TcpSocket>::new_borrow(socket.rep());
                 state.late.remove(&this.rep());
                 let started = code(state.sockets().start_connect(socket, network, address))?;
+                tell(&state.gate, "connect", address, &started);
                 if started.is_ok() && !is_settled(state, &this, within).await? {
                     state.late.insert(this.rep());
                     return Ok((Err(ErrorCode::Timeout),));
                 }
+                Ok((started,))
+            })
+        },
+    )?;
+    tcp.func_wrap_async(
+        "[method]tcp-socket.start-bind",
+        |mut store: StoreContextMut<'_, State>,
+         (socket, network, address): (Resource<TcpSocket>, Resource<Network>, IpSocketAddress)| {
+            Box::new(async move {
+                let state = store.data_mut();
+                let started = code(state.sockets().start_bind(socket, network, address).await)?;
+                tell(&state.gate, "bind", address, &started);
                 Ok((started,))
             })
         },
@@ -138,6 +151,14 @@ fn sockets(linker: &mut Linker<State>) -> wasmtime::Result<()> {
         },
     )?;
     Ok(())
+}
+
+/// The runtime refuses some addresses before it asks the gate: mapped ones, multicast, port 0. They were tried all the
+/// same.
+fn tell(gate: &Gate, verb: &str, address: IpSocketAddress, started: &Result<(), ErrorCode>) {
+    if matches!(started, Err(ErrorCode::InvalidArgument)) {
+        gate.deny(format!("{verb} {}", SocketAddr::from(address)), "no connection is made with such an address");
+    }
 }
 
 /// Waits until the connect has succeeded or failed; false after the host's patience.

@@ -7,12 +7,14 @@ mod connection;
 mod destination;
 mod exchange;
 mod hooks;
+mod link;
 pub(crate) mod pool;
 pub(crate) mod tls;
 pub(crate) mod traffic;
 
 pub(crate) use self::destination::Destination;
 pub(crate) use self::hooks::{Hooks, context};
+pub(crate) use self::link::link;
 
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,8 @@
 
 use cofferdam_model::view::{Changes, Read, Write};
 
+use sqlx::Connection as _;
+
 use super::*;
 use crate::port::{Check, Conflict, LeaseState};
 use crate::sqlite::Sqlite;
@@ -167,6 +169,49 @@ async fn a_search_that_finds_another_row_fails() {
     let row = home.below.entry("s", "a").await.unwrap();
     assert_eq!(open_one(row.clone(), &keyring, "s", |r| r.key == "b").unwrap_err().kind, ErrorKind::Internal);
     assert_eq!(open_one(row, &keyring, "s", |r| r.key == "a").unwrap().unwrap().value, b"1");
+    // What is opened later, or not at all, is held to it too.
+    let found = || Some(token("root"));
+    assert_eq!(asked_for(found(), |r| r.digest == "weak").unwrap_err().kind, ErrorKind::Internal);
+    assert_eq!(asked_for(found(), |r| r.digest == "root").unwrap(), found());
+}
+
+/// What somebody who can write to the file would do with a token of little power: its place in the index leads to the
+/// row of a mighty one, which is as it was sealed.
+#[tokio::test]
+async fn an_index_that_leads_to_another_token_gives_none() {
+    const SWAP: &str = "
+        CREATE TABLE decoys (digest TEXT PRIMARY KEY, accessor_key TEXT UNIQUE);
+        INSERT INTO decoys VALUES ('root', 'accessor of root'), ('weak', 'accessor of weak');
+        PRAGMA writable_schema = ON;
+        UPDATE sqlite_schema AS mine SET rootpage = (SELECT decoy.rootpage FROM sqlite_schema AS decoy
+            WHERE decoy.name = replace(mine.name, 'tokens', 'decoys'))
+        WHERE mine.name LIKE 'sqlite_autoindex_tokens_%';";
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("store");
+    let keyring = Arc::new(Keyring::new(Timestamp(0)));
+    let open = || async {
+        let storage = Storage::new(Arc::new(Sqlite::open(file.clone()).await.unwrap()));
+        storage.unseal(Arc::clone(&keyring));
+        storage
+    };
+    let storage = open().await;
+    let ops = ["weak", "root"].map(|digest| Op::InsertToken(token(digest))).to_vec();
+    assert_eq!(storage.apply(Batch { checks: vec![], ops }).await.unwrap(), Outcome::Applied);
+    storage.close().await;
+
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(file.join("cofferdam.db"));
+    let mut editor = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
+    sqlx::raw_sql(SWAP).execute(&mut editor).await.unwrap();
+    editor.close().await.unwrap();
+
+    let storage = open().await;
+    for digest in ["weak", "root"] {
+        assert!(storage.token(digest).await.is_err(), "{digest}");
+        assert!(storage.token_by_accessor(&format!("accessor of {digest}")).await.is_err(), "accessor of {digest}");
+        // The look-up of every request: what it remembers, it knows by this row.
+        let opened = storage.sealed_token(digest).await.and_then(|row| row.map(|r| storage.open_token(r)).transpose());
+        assert!(opened.is_err(), "{digest}");
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,5 @@
 //! `sys/leases`.
 
-use cofferdam_leases::Lease;
 use cofferdam_model::route::FieldKind::{Boolean, Seconds, Text};
 use cofferdam_model::{Error, LeaseInfo, Response, Result};
 use cofferdam_storage::port::{LeaseFilter, LeaseState};
@@ -13,8 +12,6 @@ const ID: (&str, cofferdam_model::route::FieldKind, &str) = ("lease_id", Text, "
 const SYNC: (&str, cofferdam_model::route::FieldKind, &str) =
     ("sync", Boolean, "Answers when the credentials are gone; true if not given.");
 const INCREMENT: (&str, cofferdam_model::route::FieldKind, &str) = ("increment", Seconds, "How long from now.");
-/// Revocations that a backend answered with no, from which on a lease counts as stuck.
-const STUCK_ATTEMPTS: u32 = 6;
 
 pub(super) fn routes(table: Routes) -> Routes {
     table
@@ -192,42 +189,12 @@ fn tidy(_ctx: Ctx<'_>) -> BoxFuture<'_, Result<Response>> {
     })
 }
 
-/// A lease that will not go by itself.
-struct Stuck {
-    id: String,
-    /// Its uuid.
-    mount: String,
-    why: Option<String>,
-}
-
-/// Leases that a backend refuses to give back, that are blocked, or that do not read.
-async fn stuck_leases(ctx: &Ctx<'_>) -> Result<Vec<Stuck>> {
-    const PAGE: usize = 1_000;
-    let ledger = ctx.vault.ledger();
-    let mut out = Vec::new();
-    for state in [LeaseState::Revoking, LeaseState::Blocked] {
-        let mut filter = LeaseFilter { state: Some(state), ..LeaseFilter::default() };
-        loop {
-            let page = ledger.find(&filter, PAGE).await?;
-            let Some(last) = page.last() else { break };
-            filter.after = Some(last.id.clone());
-            let stuck = |l: &Lease| state == LeaseState::Blocked || l.record.attempts >= STUCK_ATTEMPTS;
-            let page = page.into_iter().filter(stuck);
-            out.extend(page.map(|l| Stuck { id: l.id, mount: l.mount, why: l.record.last_error }));
-        }
-    }
-    let why = "the lease does not read; revoke-force forgets it";
-    let unreadable = ledger.unreadable().await?.into_iter();
-    out.extend(unreadable.map(|l| Stuck { id: l.id, mount: l.mount, why: Some(why.to_owned()) }));
-    Ok(out)
-}
-
 fn count(ctx: Ctx<'_>) -> BoxFuture<'_, Result<Response>> {
     Box::pin(async move {
         if ctx.text("type") != "irrevocable" {
             return Ok(Response::empty());
         }
-        let leases = stuck_leases(&ctx).await?;
+        let leases = ctx.vault.ledger().stuck().await?;
         let mut counts: Map<String, Value> = Map::new();
         for lease in &leases {
             let accessor = ctx.vault.mounts.by_uuid(&lease.mount).map(|m| m.accessor.clone()).unwrap_or_default();
@@ -248,7 +215,7 @@ fn stuck(ctx: Ctx<'_>) -> BoxFuture<'_, Result<Response>> {
             "none" => usize::MAX,
             n => n.parse().map_err(|_| Error::invalid("limit: must be a number or none"))?,
         };
-        let leases = stuck_leases(&ctx).await?;
+        let leases = ctx.vault.ledger().stuck().await?;
         let shown: Vec<Value> = leases
             .iter()
             .take(limit)

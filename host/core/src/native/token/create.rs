@@ -54,7 +54,6 @@ async fn make(ctx: Ctx<'_>, orphan: bool) -> Result<Response> {
         num_uses: u64::try_from(ctx.number("num_uses")).unwrap_or(0),
         renewable: terms.ttl > 0 && ctx.flag("renewable", true),
         entity_id: if orphan { String::new() } else { parent.record.entity_id.clone() },
-        bound_cidrs: if orphan { Vec::new() } else { parent.record.bound_cidrs.clone() },
         ..TokenRecord::default()
     };
     cofferdam_failpoints::point!("token.create");
@@ -74,6 +73,12 @@ fn refuse(ctx: &Ctx<'_>, sudo: bool) -> Result<()> {
     }
     if !ctx.text("entity_alias").is_empty() {
         return Err(Error::invalid("entity_alias: only allowed in combination with a token role"));
+    }
+    // Whoever asks for a bound must not go away with a token that has none.
+    for field in ["bound_cidrs", "token_bound_cidrs"] {
+        if !ctx.list(field).is_empty() {
+            return Err(Error::invalid(format!("{field}: this server binds no tokens to addresses")));
+        }
     }
     if ctx.number("num_uses") < 0 {
         return Err(Error::invalid("num_uses: number of uses cannot be negative"));

@@ -43,7 +43,6 @@ fn show(token: &Token, uses_left: Option<i64>, id: &str, clock: &dyn Clock) -> R
     let record = &token.record;
     Response::with_value(&Shown {
         accessor: &record.accessor,
-        bound_cidrs: &record.bound_cidrs,
         creation_time: record.created_at.seconds(),
         creation_ttl: record.creation_ttl,
         display_name: &record.display_name,
@@ -71,8 +70,6 @@ fn show(token: &Token, uses_left: Option<i64>, id: &str, clock: &dyn Clock) -> R
 #[derive(Serialize)]
 struct Shown<'a> {
     accessor: &'a str,
-    #[serde(skip_serializing_if = "<[String]>::is_empty")]
-    bound_cidrs: &'a [String],
     creation_time: i64,
     creation_ttl: u64,
     display_name: &'a str,

@@ -54,7 +54,10 @@ impl Hooks {
         let protocol = match request.uri().scheme() {
             Some(scheme) if *scheme == Scheme::HTTPS => Protocol::Https,
             Some(scheme) if *scheme == Scheme::HTTP => Protocol::Http,
-            _ => return Err(Error::HttpProtocolError),
+            _ => {
+                refuse("it is neither HTTPS nor HTTP");
+                return Err(Error::HttpProtocolError);
+            }
         };
         let authority = request.uri().authority().map_or("", |a| a.as_str());
         let to = Destination::new(protocol, authority).map_err(|_| {
@@ -84,6 +87,11 @@ fn addressed(mut request: Request<WasiBody>, to: &Destination) -> Result<Request
 }
 
 impl WasiHttpHooks for Hooks {
+    /// What is none is refused below, where it is written down.
+    fn is_supported_scheme(&mut self, _: &Scheme) -> bool {
+        true
+    }
+
     fn send_request(
         &mut self,
         request: Request<WasiBody>,
