@@ -51,10 +51,10 @@ fn fenced_script() -> String {
     script.push_str(
         "SELECT pg_advisory_xact_lock(:n)\\; SELECT c.system_identifier::text, current_database(), \
          pg_is_in_recovery(), r.oid, shobj_description(r.oid, 'pg_authid') FROM pg_control_system() c \
-         LEFT JOIN pg_roles r ON r.rolname = 'b:client_id:n';\n",
+         CROSS JOIN (SELECT to_regrole('\"b:client_id:n\"')::oid AS oid) r;\n",
     );
     script.push_str(&MAKE.replace(";\n", "\\; "));
-    script.push_str("SELECT r.oid, clock_timestamp() FROM pg_roles r WHERE r.rolname = 'b:client_id:n';\n");
+    script.push_str("SELECT to_regrole('\"b:client_id:n\"')::oid, clock_timestamp();\n");
     script
         .push_str("SET LOCAL statement_timeout = 5000\\; COMMENT ON ROLE \"b:client_id:n\" IS 'stamp:n'\\; COMMIT;\n");
     script

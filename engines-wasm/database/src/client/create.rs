@@ -1,5 +1,6 @@
 //! Makes a user: all of it, with its stamp and before its time is over, or nothing.
 
+use super::identity::oid_of;
 use super::session::{self, Session};
 use super::{Error, Fence, Identity};
 use crate::statements::{identifier, literal};
@@ -44,10 +45,9 @@ async fn make(session: &mut Session, fence: &Fence<'_>, script: &str, not_after:
     }
     let sql = format!(
         "{script}
-         SELECT r.oid::text AS oid,
-                (pg_catalog.clock_timestamp() >= pg_catalog.to_timestamp({not_after}))::text AS late
-         FROM (VALUES (1)) one LEFT JOIN pg_catalog.pg_roles r ON r.rolname = {role}",
-        role = literal(fence.role),
+         SELECT {oid}::text AS oid,
+                (pg_catalog.clock_timestamp() >= pg_catalog.to_timestamp({not_after}))::text AS late",
+        oid = oid_of(fence.role),
     );
     let rows = session.query(sql).await?;
     // The operator's statements may have answered with rows of their own; ours is the last.
