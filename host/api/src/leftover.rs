@@ -6,10 +6,10 @@ use axum::body::{Body, HttpBody as _};
 use axum::http::header::{CONNECTION, EXPECT};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Version};
-use http_body_util::BodyExt as _;
+use http_body_util::{BodyExt as _, Limited};
 
 /// What is read for no other reason than to keep a connection: about what a new one costs.
-const BYTES: u64 = 256 * 1024;
+const BYTES: usize = 256 * 1024;
 const TIME: Duration = Duration::from_secs(2);
 
 /// Reads what is left of a small body. Whether the connection can take another request.
@@ -18,18 +18,16 @@ pub(crate) async fn take(parts: &Parts, body: &mut Body) -> bool {
         return true;
     }
     // Such a client waits to be told whether it should send the body at all.
-    if parts.headers.contains_key(EXPECT) || body.size_hint().lower() > BYTES {
+    if parts.headers.contains_key(EXPECT) || body.size_hint().lower() > BYTES as u64 {
         return false;
     }
     tokio::time::timeout(TIME, to_end(body)).await.unwrap_or(false)
 }
 
 async fn to_end(body: &mut Body) -> bool {
-    let mut bytes = 0;
+    let mut body = Limited::new(body, BYTES);
     while let Some(frame) = body.frame().await {
-        let Ok(frame) = frame else { return false };
-        bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
-        if bytes > BYTES {
+        if frame.is_err() {
             return false;
         }
     }

@@ -22,7 +22,8 @@ macro_rules! bind_end {
 }
 pub(super) use bind_end;
 
-fn entry(row: &SqliteRow) -> Result<StoredEntry, sqlx::Error> {
+/// Of a row that begins with key, version and value.
+pub(super) fn entry(row: &SqliteRow) -> Result<StoredEntry, sqlx::Error> {
     Ok(StoredEntry { key: row.try_get(0)?, version: row.try_get(1)?, value: row.try_get(2)? })
 }
 

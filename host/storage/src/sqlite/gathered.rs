@@ -65,19 +65,16 @@ impl Gathered {
             let some = waiting.len().min(TOGETHER);
             waiting.drain(..some).collect()
         };
-        match asks.len() {
-            0 => {}
-            1 => one_by_one(conn, asks).await,
-            _ => match read(conn, &asks).await {
-                Ok(found) => {
-                    for (ask, found) in asks.into_iter().zip(found) {
-                        answer(ask.answer, Ok(found));
-                    }
-                }
-                // What is wrong with one must not concern the others.
-                Err(_) => one_by_one(conn, asks).await,
-            },
+        if asks.len() > 1
+            && let Ok(found) = read(conn, &asks).await
+        {
+            for (ask, found) in asks.into_iter().zip(found) {
+                answer(ask.answer, Ok(found));
+            }
+            return;
         }
+        // Also where they could not be read together: what is wrong with one must not concern the others.
+        one_by_one(conn, asks).await;
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Ask>> {
@@ -107,9 +104,9 @@ async fn read(conn: &mut SqliteConnection, asks: &[Ask]) -> Result<Vec<Option<St
     }
     let mut found: Vec<Option<StoredEntry>> = asks.iter().map(|_| None).collect();
     for row in query.fetch_all(conn).await? {
-        let place = usize::try_from(row.try_get::<i64, _>(0)?).unwrap_or(usize::MAX);
+        let place = usize::try_from(row.try_get::<i64, _>(3)?).unwrap_or(usize::MAX);
         if let Some(found) = found.get_mut(place) {
-            *found = Some(StoredEntry { key: row.try_get(1)?, version: row.try_get(2)?, value: row.try_get(3)? });
+            *found = Some(entries::entry(&row)?);
         }
     }
     Ok(found)
@@ -122,7 +119,7 @@ fn sql(room: usize) -> String {
         let _ = write!(sql, "{}({place}, ?, ?)", if place == 0 { "" } else { ", " });
     }
     sql.push_str(
-        ") SELECT asked.place, entries.key, entries.version, entries.value FROM asked CROSS JOIN entries \
+        ") SELECT entries.key, entries.version, entries.value, asked.place FROM asked CROSS JOIN entries \
          ON entries.space = asked.space AND entries.key = asked.key",
     );
     sql
