@@ -4,6 +4,7 @@
 //! their own, each on the newest committed state; in memory there is one connection for all.
 
 mod apply;
+mod at_once;
 mod entries;
 mod fault;
 mod gathered;

@@ -6,6 +6,7 @@
 
 use std::net::SocketAddr;
 
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::Error;
@@ -19,26 +20,11 @@ const REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
 /// Unreachable: nobody there, or somebody else.
 pub(super) async fn check(address: SocketAddr) -> Result<(), Error> {
     let failed = |error: std::io::Error| Error::unreachable(format!("connection failed: {error}"));
-    let stream = TcpStream::connect(address).await.map_err(failed)?;
-    let mut sent = 0;
-    while sent < REQUEST.len() {
-        stream.writable().await.map_err(failed)?;
-        match stream.try_write(&REQUEST[sent..]) {
-            Ok(more) => sent += more,
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
-            Err(error) => return Err(failed(error)),
-        }
-    }
+    let mut stream = TcpStream::connect(address).await.map_err(failed)?;
+    stream.write_all(&REQUEST).await.map_err(failed)?;
     // Longer than the answer: what else is there belongs to another protocol.
     let mut answer = [0; 16];
-    let length = loop {
-        stream.readable().await.map_err(failed)?;
-        match stream.try_read(&mut answer) {
-            Ok(length) => break length,
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
-            Err(error) => return Err(failed(error)),
-        }
-    };
+    let length = stream.read(&mut answer).await.map_err(failed)?;
     if length == 0 {
         return Err(Error::unreachable("connection failed: the server closed it without an answer"));
     }

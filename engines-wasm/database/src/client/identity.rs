@@ -117,9 +117,7 @@ impl Fence<'_> {
         };
         Ok(Facts { identity, superuser: session::some_text(row, "superuser")? == "on", role })
     }
-}
 
-impl Fence<'_> {
     /// The user `r`, where there is one. Without an oid the name is looked up and no table is searched: that plans and
     /// runs in half the time, and before a user is made there is no oid.
     fn users(&self) -> String {

@@ -70,6 +70,13 @@ pub(super) struct Waves<'a> {
     lengths: Vec<usize>,
 }
 
+impl<'a> Waves<'a> {
+    /// The batches, if they are one wave.
+    pub(super) fn single(&self) -> Option<&[&'a Batch]> {
+        (self.lengths.len() == 1).then_some(self.batches.as_slice())
+    }
+}
+
 /// Cuts a group. None: some batch changes one thing twice, or many things with one change; the order of its changes
 /// matters then.
 pub(super) fn cut<'a>(batches: Vec<&'a Batch>) -> Option<Waves<'a>> {

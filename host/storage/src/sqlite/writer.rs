@@ -12,11 +12,12 @@ use sqlx::SqliteConnection;
 use tokio::sync::{mpsc, oneshot};
 
 use super::apply::apply;
+use super::at_once;
 use super::fault::Fault;
 use super::lanes::Lanes;
 use super::place::Place;
 use super::rows::Rows;
-use super::waves;
+use super::waves::{self, Waves};
 use crate::port::{Batch, Op, Outcome};
 
 /// Callers beyond these wait before they enter the queue.
@@ -240,8 +241,41 @@ impl State {
     }
 
     async fn transact(&mut self, conn: &mut SqliteConnection, group: &[Job]) -> Result<Vec<Outcome>, Fault> {
+        point!("store.commit");
+        if fails!("store.full") {
+            return Err(Fault::full("a test's disk is full"));
+        }
+        if fails!("store.unsynced") {
+            return Err(Fault::io("a test's sync failed, and nothing is on the disk"));
+        }
+        let batches: Option<Vec<&Batch>> = group.iter().map(|job| job.work.batch()).collect();
+        let waves = batches.and_then(waves::cut);
+        let outcomes = match &waves {
+            Some(waves) if self.at_once(conn, waves, puts(group)).await? => vec![Outcome::Applied; group.len()],
+            _ => self.step_by_step(conn, waves.as_ref(), group).await?,
+        };
+        point!("store.committed");
+        if fails!("store.unanswered") {
+            return Err(Fault::io("a test's sync failed, and everything is on the disk"));
+        }
+        self.counters.commits.fetch_add(1, Ordering::Relaxed);
+        Ok(outcomes)
+    }
+
+    /// Writes and commits in one visit. False: it has to be done in several, and nothing was begun.
+    async fn at_once(&mut self, conn: &mut SqliteConnection, waves: &Waves<'_>, puts: Version) -> Result<bool, Fault> {
+        Ok(self.versions + puts <= self.reserved && at_once::write(conn, waves, &mut self.versions).await?)
+    }
+
+    /// Begins a transaction, applies the group in it, and commits.
+    async fn step_by_step(
+        &mut self,
+        conn: &mut SqliteConnection,
+        waves: Option<&Waves<'_>>,
+        group: &[Job],
+    ) -> Result<Vec<Outcome>, Fault> {
         let before = self.versions;
-        let outcomes = match self.in_waves(conn, group).await? {
+        let outcomes = match self.in_waves(conn, waves).await? {
             Some(outcomes) => outcomes,
             None => {
                 self.versions = before;
@@ -253,19 +287,7 @@ impl State {
         if let Some(reserve) = reserve {
             sqlx::query("UPDATE store SET versions = ?1 WHERE id = 1").bind(reserve).execute(&mut *conn).await?;
         }
-        point!("store.commit");
-        if fails!("store.full") {
-            return Err(Fault::full("a test's disk is full"));
-        }
-        if fails!("store.unsynced") {
-            return Err(Fault::io("a test's sync failed, and nothing is on the disk"));
-        }
         sqlx::query("COMMIT").execute(&mut *conn).await.map_err(|e| Fault::from(e).of_commit())?;
-        point!("store.committed");
-        if fails!("store.unanswered") {
-            return Err(Fault::io("a test's sync failed, and everything is on the disk"));
-        }
-        self.counters.commits.fetch_add(1, Ordering::Relaxed);
         if let Some(reserve) = reserve {
             self.reserved = reserve;
         }
@@ -273,10 +295,13 @@ impl State {
     }
 
     /// Begins the transaction and applies the group in it. None: it has to be done one by one, and nothing was begun.
-    async fn in_waves(&mut self, conn: &mut SqliteConnection, group: &[Job]) -> Result<Option<Vec<Outcome>>, Fault> {
-        let batches: Option<Vec<&Batch>> = group.iter().map(|job| job.work.batch()).collect();
-        let Some(waves) = batches.and_then(waves::cut) else { return Ok(None) };
-        let outcomes = waves::apply(conn, &waves, &mut self.versions).await?;
+    async fn in_waves(
+        &mut self,
+        conn: &mut SqliteConnection,
+        waves: Option<&Waves<'_>>,
+    ) -> Result<Option<Vec<Outcome>>, Fault> {
+        let Some(waves) = waves else { return Ok(None) };
+        let outcomes = waves::apply(conn, waves, &mut self.versions).await?;
         if outcomes.is_none() {
             sqlx::query("ROLLBACK").execute(conn).await?;
         }

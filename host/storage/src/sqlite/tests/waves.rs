@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use sqlx::Row as _;
 
 use super::*;
-use crate::sqlite::{apply, waves};
+use crate::sqlite::{apply, at_once, waves};
 
 /// A repeatable stream of choices.
 struct Dice(u64);
@@ -139,6 +139,51 @@ async fn they_do_what_they_do_one_by_one() {
         applied > 150 && conflicts > 20 && refused > 20,
         "{applied} applied, {conflicts} conflicts, {refused} refused"
     );
+}
+
+#[tokio::test]
+async fn in_one_visit_they_do_it_all_or_nothing() {
+    let (mut visited, mut single) = (Side::new().await, Side::new().await);
+    let (mut done, mut broken) = (0, 0);
+    for seed in 0..600 {
+        let (of_visited, of_single) = (visited.entry_versions().await, single.entry_versions().await);
+        let group = |versions| {
+            let mut dice = Dice(seed);
+            (0..=seed % 3).map(|_| batch(&mut dice, versions)).collect::<Vec<Batch>>()
+        };
+        let (group_visited, group_single) = (group(&of_visited), group(&of_single));
+        single.sql(waves::BEGIN).await;
+        let mut expected = Vec::new();
+        for batch in &group_single {
+            expected.push(apply::apply(&mut single.conn, batch, &mut single.versions).await.unwrap());
+        }
+        let (before, versions) = (visited.content().await, visited.versions);
+        let cut = waves::cut(group_visited.iter().collect());
+        let written = match &cut {
+            Some(cut) => at_once::write(&mut visited.conn, cut, &mut visited.versions).await.unwrap(),
+            None => false,
+        };
+        if written {
+            single.sql("COMMIT").await;
+            assert!(expected.iter().all(|outcome| *outcome == Outcome::Applied), "seed {seed}: {expected:?}");
+            assert_eq!(visited.content().await, single.content().await, "seed {seed}: {group_visited:?}");
+            done += 1;
+        } else {
+            // Nothing is begun either, or this would fail.
+            single.sql("ROLLBACK").await;
+            visited.sql(waves::BEGIN).await;
+            visited.sql("ROLLBACK").await;
+            assert_eq!((visited.content().await, visited.versions), (before, versions), "seed {seed}");
+            let whole = cut.is_some_and(|cut| cut.single().is_some());
+            assert!(
+                !whole || expected.iter().any(|outcome| *outcome != Outcome::Applied),
+                "seed {seed}: {group_visited:?}"
+            );
+            broken += 1;
+        }
+        single.versions = visited.versions;
+    }
+    assert!(done > 100 && broken > 100, "{done} done, {broken} broken");
 }
 
 #[tokio::test]
