@@ -5,6 +5,8 @@ use std::thread;
 use harness::{DatabaseMount, Postgres, Server, wait_until};
 use serde_json::{Value, json};
 
+use crate::common::neighbour;
+
 /// Any number, as long as nobody else in the cluster locks it.
 const LOCK: i64 = 4711;
 
@@ -78,6 +80,47 @@ fn a_database_sees_as_many_as_were_configured() {
     world.limit(json!({ "max_idle_connections": 3, "max_connection_lifetime": "1s" }));
     world.mount.credential("app");
     wait_until("it to be too old", || (world.sessions().0 == 0).then_some(()));
+}
+
+#[test]
+fn what_must_be_taken_back_gets_through_where_every_slot_of_the_mount_waits() {
+    const CALLERS: i64 = 40;
+    let mut world = World::new();
+    world.limit(json!({ "max_open_connections": 60 }));
+    world.mount.role("brief", "2s", "2s");
+    let is_served = neighbour(&world.mount.api, "kv-beside");
+    let revoked = world.mount.credential("app");
+
+    let mut holder = world.cluster.superuser();
+    holder.execute("SELECT pg_advisory_lock($1)", &[&LOCK]).unwrap();
+    let expiring = world.mount.credential("brief");
+    let callers: Vec<_> = (0..CALLERS)
+        .map(|_| {
+            let (api, path) = (world.mount.api.clone(), format!("{}/creds/stops", world.mount.path));
+            thread::spawn(move || api.get(&path).status)
+        })
+        .collect();
+    // A mount gets as many as its policy and its neighbours leave it: the others wait for one, as far as anybody sees.
+    let mut seen = Vec::new();
+    let slots = wait_until("every slot to be taken", || {
+        seen.push(world.sessions().1);
+        let latest = &seen[seen.len().saturating_sub(20)..];
+        (latest.len() == 20 && latest.iter().all(|n| *n == latest[0] && *n > 8)).then_some(latest[0])
+    });
+    assert!(slots < CALLERS, "some wait for a slot");
+
+    is_served();
+    let lease = json!({ "lease_id": revoked.lease, "sync": true });
+    world.mount.api.put("sys/leases/revoke", lease).expect(204);
+    assert!(!world.cluster.has_role(&revoked.user), "revoked");
+    wait_until("the lease to expire", || (!world.cluster.has_role(&expiring.user)).then_some(()));
+    is_served();
+    assert_eq!(world.sessions().1, slots, "they waited all the while");
+
+    drop(holder);
+    for caller in callers {
+        assert_eq!(caller.join().unwrap(), 200, "they get on");
+    }
 }
 
 #[test]

@@ -99,3 +99,12 @@ fn what_expired_while_it_was_down_ends_after_the_start() {
     server.unseal();
     wait_until("the user to be dropped", || (!cluster.has_role(&credential.user)).then_some(()));
 }
+
+/// A core file would hold every key.
+#[test]
+fn a_server_that_crashes_leaves_no_core_file() {
+    let server = Server::dev();
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", server.id())).unwrap();
+    let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+    assert_eq!(core.split_whitespace().skip(4).take(2).collect::<Vec<_>>(), ["0", "0"], "{core}");
+}

@@ -38,8 +38,17 @@ impl Postgres {
         SHARED.get_or_init(Self::start)
     }
 
-    /// A cluster of its own.
+    /// A cluster of its own. What it lost in a crash of the machine no test would miss: it does not sync.
     pub fn start() -> Self {
+        Self::make("off")
+    }
+
+    /// A cluster that syncs every commit, as operators run theirs.
+    pub fn durable() -> Self {
+        Self::make("on")
+    }
+
+    fn make(fsync: &str) -> Self {
         let bin = newest_bin();
         let folder = new_folder();
         let password = random_text();
@@ -57,7 +66,7 @@ impl Postgres {
             .expect("initdb runs");
         assert!(made.status.success(), "initdb failed: {}", String::from_utf8_lossy(&made.stderr));
 
-        let cluster = Self::run(folder, password, authority);
+        let cluster = Self::run(folder, password, authority, fsync);
         cluster
             .superuser()
             .batch_execute(&format!(
@@ -89,11 +98,11 @@ impl Postgres {
             .output()
             .expect("pg_basebackup runs");
         assert!(copied.status.success(), "pg_basebackup failed: {}", String::from_utf8_lossy(&copied.stderr));
-        Self::run(folder, self.password.clone(), authority)
+        Self::run(folder, self.password.clone(), authority, "off")
     }
 
     /// Starts the server of a folder with data and certificates.
-    fn run(folder: PathBuf, password: String, authority: String) -> Self {
+    fn run(folder: PathBuf, password: String, authority: String, fsync: &str) -> Self {
         let port = free_port();
         let log = folder.join("log");
         let log_file = fs::File::create(&log).expect("a log file");
@@ -106,7 +115,7 @@ impl Postgres {
             ("port", port.to_string()),
             ("unix_socket_directories", folder.display().to_string()),
             ("max_connections", "200".to_owned()),
-            ("fsync", "off".to_owned()),
+            ("fsync", fsync.to_owned()),
             ("ssl", "on".to_owned()),
             ("ssl_cert_file", path("server.crt")),
             ("ssl_key_file", path("server.key")),

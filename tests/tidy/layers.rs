@@ -69,7 +69,7 @@ const FOR_TESTS: &[(&str, &[&str])] = &[
     ("cofferdam-model", &["cofferdam-fuzz"]),
     ("cofferdam-acl", &["cofferdam-fuzz"]),
     // The client of the guests is the witness of what the host reads out of a connection string.
-    ("cofferdam-sandbox", &["cofferdam-fuzz", "sqlx"]),
+    ("cofferdam-sandbox", &["cofferdam-fuzz", "sqlx", "axum"]),
     ("cofferdam-api", &["cofferdam-fuzz"]),
     ("engine-names", &["cofferdam-fuzz"]),
     ("engine-database", &["cofferdam-fuzz"]),

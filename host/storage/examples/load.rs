@@ -8,6 +8,9 @@
 //! fall due between so many seconds from now.
 #![expect(clippy::print_stdout, reason = "its output is what this program is for")]
 
+#[path = "parts/rows.rs"]
+mod rows;
+
 use std::io::BufRead as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -15,13 +18,10 @@ use std::time::{Duration, Instant};
 
 use cofferdam_crypto::{Keyring, shamir};
 use cofferdam_model::{Clock as _, SystemClock, Timestamp, ids};
-use cofferdam_storage::port::{Batch, Check, LeaseFilter, LeaseRow, LeaseState, Op, Outcome, Physical, TokenRow};
+use cofferdam_storage::port::{Batch, Check, LeaseFilter, LeaseRow, LeaseState, Op, Outcome, Physical};
 use cofferdam_storage::{Sqlite, Storage};
+use rows::{GATE, PARENT, Result, apply, token};
 
-type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
-
-const GATE: &str = "mount/load";
-const PARENT: &str = "parent";
 /// Rows that `fill` writes in one batch.
 const FILL_BATCH: usize = 500;
 
@@ -38,10 +38,7 @@ async fn main() -> Result<()> {
 }
 
 async fn serve(directory: &str) -> Result<()> {
-    let store = Sqlite::open(directory).await?;
-    let storage = Storage::new(Arc::new(store));
-    storage.unseal(Arc::new(Keyring::new(Timestamp(0))));
-    storage.apply(prepared()).await?;
+    let storage = rows::open(directory).await?;
     let load = Arc::new(Load { storage: storage.clone(), made: AtomicI64::new(0) });
     for line in std::io::stdin().lock().lines() {
         let line = line?;
@@ -57,14 +54,6 @@ async fn serve(directory: &str) -> Result<()> {
     }
     storage.close().await;
     Ok(())
-}
-
-/// What the batches check.
-fn prepared() -> Batch {
-    Batch {
-        checks: Vec::new(),
-        ops: vec![Op::SetGate { gate: GATE.into(), open: true }, Op::InsertToken(token(PARENT, None))],
-    }
 }
 
 #[derive(Clone, Copy)]
@@ -103,27 +92,18 @@ impl Load {
     async fn one(&self, rows: Rows) -> Result<()> {
         let i = self.made.fetch_add(1, Ordering::Relaxed);
         match rows {
-            Rows::Secret => self.apply(secret(i)).await,
+            Rows::Secret => apply(&self.storage, secret(i)).await,
             Rows::Token => {
                 let alive = Check::TokenLive { digest: PARENT.into(), now: Timestamp(0) };
                 let time = ids::timed(SystemClock.now(), 0);
                 let made = Op::InsertToken(token(&format!("{time}{}", scattered(i)), Some(PARENT)));
-                self.apply(Batch { checks: vec![alive], ops: vec![made] }).await
+                apply(&self.storage, Batch { checks: vec![alive], ops: vec![made] }).await
             }
             Rows::Lease => {
-                let row = lease(&format!("db/creds/app/{i:024}"));
-                let active = LeaseRow { state: LeaseState::Active, due_at: Some(Timestamp(i)), ..row.clone() };
-                self.apply(Batch { checks: checks(), ops: vec![Op::InsertLease(row)] }).await?;
-                let active = Op::UpdateLease { expect: 1, row: active };
-                self.apply(Batch { checks: checks(), ops: vec![active] }).await
+                let row = rows::lease(&format!("db/creds/app/{i:024}"));
+                rows::intend(&self.storage, &row).await?;
+                rows::activate(&self.storage, row, i).await
             }
-        }
-    }
-
-    async fn apply(&self, batch: Batch) -> Result<()> {
-        match self.storage.apply(batch).await? {
-            Outcome::Applied => Ok(()),
-            Outcome::Conflict(why) => Err(format!("not applied: {why:?}").into()),
         }
     }
 }
@@ -149,42 +129,6 @@ fn secret(i: i64) -> Batch {
             Check::GateOpen(GATE.into()),
         ],
         ops: vec![put(format!("data/{path}/1"), 60), put(format!("meta/{path}"), 300)],
-    }
-}
-
-fn checks() -> Vec<Check> {
-    vec![Check::TokenLive { digest: PARENT.into(), now: Timestamp(0) }, Check::GateOpen(GATE.into())]
-}
-
-fn token(digest: &str, parent: Option<&str>) -> TokenRow {
-    TokenRow {
-        digest: digest.to_owned(),
-        accessor_key: format!(
-            "{}{}",
-            digest.get(..ids::TIME_CHARACTERS).unwrap_or_default(),
-            digest.chars().rev().collect::<String>()
-        ),
-        parent: parent.map(str::to_owned),
-        live: true,
-        version: 1,
-        due_at: parent.map(|_| SystemClock.now().plus_seconds(3_600)),
-        uses_left: None,
-        body: vec![b'7'; 450],
-    }
-}
-
-fn lease(id: &str) -> LeaseRow {
-    LeaseRow {
-        id: id.to_owned(),
-        mount: "00000000-0000-0000-0000-000000000000".into(),
-        backend: "pg".into(),
-        generation: 1,
-        token: Some(PARENT.into()),
-        object_key: Some(format!("object of {id}")),
-        state: LeaseState::Pending,
-        version: 1,
-        due_at: Some(Timestamp(5)),
-        body: vec![b'7'; 900],
     }
 }
 

@@ -9,54 +9,73 @@ use harness::{DatabaseMount, Postgres, Server};
 use serde_json::json;
 
 use crate::load::{Load, get};
+use crate::parts;
 use crate::secrets::address;
 use crate::table::{Line, Target, pair};
 
 const CLIENTS: usize = 8;
 const WINDOW: Duration = Duration::from_secs(2);
-const MAKE: &str =
-    "CREATE ROLE \"b:client_id:n\" WITH LOGIN PASSWORD 'correct-horse-battery' VALID UNTIL '2099-01-01';\n";
+const MAKE: &str = "CREATE ROLE \"{name}\" WITH LOGIN PASSWORD 'correct-horse-battery' VALID UNTIL '2099-01-01'";
 
 pub(crate) fn lines(show: &mut dyn FnMut(Line)) {
-    let cluster = Postgres::start();
+    // What we promise is synced; so is what the others do.
+    let cluster = Postgres::durable();
     let server = Server::stored();
     let mount = DatabaseMount::new(&server.api(), "database", &cluster);
     mount.configure("pg", &cluster.url(), &cluster, json!({ "max_open_connections": CLIENTS })).ok();
     let request = get("database/creds/app", server.root());
     let ours = Load { address: address(&server), clients: CLIENTS, request };
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let bare = folder.path().join("bare.sql");
-    std::fs::write(&bare, format!("\\set n random(1, 1000000000000)\n{MAKE}")).expect("a script");
-    let fenced = folder.path().join("fenced.sql");
-    std::fs::write(&fenced, fenced_script()).expect("a script");
+    let script = |name: &str, text: String| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).expect("a script");
+        path
+    };
+    let bare = script("bare.sql", for_pgbench(&[MAKE.to_owned()]));
+    let fenced = script("fenced.sql", for_pgbench(&trips()));
+    let trips = script("trips.sql", trips().join("\n"));
+    let url = cluster.url().replace("{{username}}", Postgres::ADMIN).replace("{{password}}", cluster.password());
 
     let rates = pair(|| ours.run(WINDOW).rate(), || pgbench(&cluster, &bare));
     show(rates.line("PostgreSQL credentials, 8 clients", "pgbench, roles alone", Target::AtLeast(0.75)));
     let rates = pair(|| ours.run(WINDOW).rate(), || pgbench(&cluster, &fenced));
     show(rates.line("the same", "pgbench, stamped and fenced", Target::AtLeast(0.9)));
+    let native = || parts::native(&trips, &url, CLIENTS, WINDOW);
+    let rates = pair(native, || pgbench(&cluster, &fenced));
+    show(rates.line("natively, without a server: leases and users", "pgbench, stamped and fenced", Target::None));
+    let rates = pair(|| ours.run(WINDOW).rate(), native);
+    show(rates.line("PostgreSQL credentials, 8 clients", "natively", Target::None));
 }
 
 /// What the engine says to the server for one user, in as many round trips.
-fn fenced_script() -> String {
-    let mut script =
-        String::from("\\set n random(1, 1000000000000)\nBEGIN\\; RESET SESSION AUTHORIZATION\\; RESET ALL\\; ");
+fn trips() -> [String; 3] {
+    let mut begin = String::from("BEGIN; RESET SESSION AUTHORIZATION; RESET ALL; ");
     for (name, value) in [
         ("statement_timeout", "8000"),
         ("lock_timeout", "6000"),
         ("idle_in_transaction_session_timeout", "8000"),
         ("client_min_messages", "warning"),
     ] {
-        let _ = write!(script, "SET LOCAL {name} = {value}\\; ");
+        let _ = write!(begin, "SET LOCAL {name} = {value}; ");
     }
-    script.push_str(
-        "SELECT pg_advisory_xact_lock(:n)\\; SELECT c.system_identifier::text, current_database(), \
-         pg_is_in_recovery(), r.oid, shobj_description(r.oid, 'pg_authid') FROM pg_control_system() c \
-         CROSS JOIN (SELECT to_regrole('\"b:client_id:n\"')::oid AS oid) r;\n",
+    begin.push_str(
+        "SELECT pg_advisory_xact_lock({number}); SELECT c.system_identifier::text, current_database(), \
+         pg_is_in_recovery(), r.oid FROM pg_control_system() c \
+         CROSS JOIN (SELECT to_regrole('\"{name}\"')::oid AS oid) r",
     );
-    script.push_str(&MAKE.replace(";\n", "\\; "));
-    script.push_str("SELECT to_regrole('\"b:client_id:n\"')::oid, clock_timestamp();\n");
-    script
-        .push_str("SET LOCAL statement_timeout = 5000\\; COMMENT ON ROLE \"b:client_id:n\" IS 'stamp:n'\\; COMMIT;\n");
+    let make = format!("{MAKE}; SELECT to_regrole('\"{{name}}\"')::oid, clock_timestamp()");
+    let end = "SET LOCAL statement_timeout = 5000; COMMENT ON ROLE \"{name}\" IS 'stamp {number}'; COMMIT";
+    [begin, make, end.to_owned()]
+}
+
+/// The same in pgbench's words.
+fn for_pgbench(trips: &[String]) -> String {
+    let mut script = String::from("\\set n random(1, 1000000000000)\n");
+    for trip in trips {
+        let trip = trip.replace("; ", "\\; ").replace("{name}", "b:client_id:n").replace("{number}", ":n");
+        script.push_str(&trip);
+        script.push_str(";\n");
+    }
     script
 }
 

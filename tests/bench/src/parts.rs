@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::SocketAddr;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -22,6 +22,13 @@ fn example(package: &str, name: &str) -> PathBuf {
         .expect("cargo runs");
     assert!(status.success(), "{package}'s example {name} does not build");
     folder.join("examples").join(name)
+}
+
+/// The component of an engine, compiled with the server.
+pub(crate) fn component(engine: &str) -> PathBuf {
+    let folder = target_folder();
+    let target = folder.parent().expect("the profile's folder is in the target folder");
+    target.join(format!("guests/wasm32-wasip2/release/engine_{engine}.wasm"))
 }
 
 /// The store without a server.
@@ -79,6 +86,19 @@ impl Drop for Store {
     }
 }
 
+/// Credentials that are made without a server, in a second: intent, users as the script says, activation.
+pub(crate) fn native(script: &Path, url: &str, clients: usize, time: Duration) -> f64 {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let output = Command::new(example("cofferdam-storage", "native"))
+        .arg(folder.path().join("data"))
+        .arg(script)
+        .args([url, &clients.to_string(), &time.as_millis().to_string()])
+        .output()
+        .expect("the native program runs");
+    assert!(output.status.success(), "native: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).trim().parse().expect("a rate")
+}
+
 /// The listeners' server with an answer that never changes.
 pub(crate) struct Static {
     child: Child,
@@ -89,11 +109,21 @@ pub(crate) struct Static {
 impl Static {
     /// With this body.
     pub(crate) fn start(body: &str) -> Self {
+        Self::run(&example("cofferdam-api", "static"), body, &[])
+    }
+
+    /// The same, with an instance of this component for each answer.
+    pub(crate) fn with_instances(body: &str, component: &Path) -> Self {
+        Self::run(&example("cofferdam-sandbox", "instances"), body, &[component])
+    }
+
+    fn run(program: &Path, body: &str, more: &[&Path]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let file = folder.path().join("body");
         std::fs::write(&file, body).expect("a file is written");
-        let mut child = Command::new(example("cofferdam-api", "static"))
+        let mut child = Command::new(program)
             .arg(file)
+            .args(more)
             .stdout(Stdio::piped())
             .spawn()
             .expect("the static server starts");

@@ -9,7 +9,7 @@ use harness::Server;
 use serde_json::json;
 
 use crate::load::{Load, get, post};
-use crate::parts::{Static, Store};
+use crate::parts::{Static, Store, component};
 use crate::process::resident;
 use crate::table::{Line, Target, pair};
 
@@ -46,6 +46,11 @@ pub(crate) fn lines(show: &mut dyn FnMut(Line)) {
     let same = Load { address: fixed.address, clients: CLIENTS, request: Rc::clone(&read.request) };
     let rates = pair(|| read.run(WINDOW).rate(), || same.run(WINDOW).rate());
     show(rates.line("KV v2 read, 32 clients, a call each", "a static answer", Target::AtLeast(0.40)));
+    let instances = Static::with_instances(&body, &component("kv"));
+    let bare = Load { address: instances.address, clients: CLIENTS, request: Rc::clone(&read.request) };
+    let rates = pair(|| bare.run(WINDOW).rate(), || same.run(WINDOW).rate());
+    show(rates.line("an instance of KV for each, and no call", "a static answer", Target::None));
+    drop(instances);
     mount(&server, "again", false);
     let again = Load { address: at, clients: CLIENTS, request: get("again/data/bench/read", server.root()) };
     let rates = pair(|| again.run(WINDOW).rate(), || same.run(WINDOW).rate());

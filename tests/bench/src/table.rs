@@ -6,17 +6,10 @@ pub(crate) const PAIRS: usize = 5;
 /// What a line's figure must be.
 #[derive(Clone, Copy)]
 pub(crate) enum Target {
+    /// Nothing of ours: what the machine allows, for the lines beside it.
+    None,
     AtLeast(f64),
     AtMost(f64),
-}
-
-impl Target {
-    fn is_met(self, figure: f64) -> bool {
-        match self {
-            Self::AtLeast(target) => figure >= target,
-            Self::AtMost(target) => figure <= target,
-        }
-    }
 }
 
 /// One line of the table.
@@ -62,12 +55,13 @@ impl Pair {
 
 /// Prints a line as soon as it is known.
 pub(crate) fn show(line: &Line) {
-    let (sign, target) = match line.target {
-        Target::AtLeast(target) => (">=", target),
-        Target::AtMost(target) => ("<=", target),
+    let verdict = |met| if met { "met" } else { "MISSED" };
+    let (target, verdict) = match line.target {
+        Target::None => (String::new(), ""),
+        Target::AtLeast(target) => (format!(">= {target}"), verdict(line.figure >= target)),
+        Target::AtMost(target) => (format!("<= {target}"), verdict(line.figure <= target)),
     };
-    let verdict = if line.target.is_met(line.figure) { "met" } else { "MISSED" };
-    println!("| {:<44} | {:>8.2} | {sign} {target:<6} | {verdict:<6} | {} |", line.what, line.figure, line.detail);
+    println!("| {:<44} | {:>8.2} | {target:<9} | {verdict:<6} | {} |", line.what, line.figure, line.detail);
 }
 
 /// Prints the head of the table.

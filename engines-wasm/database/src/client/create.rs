@@ -1,6 +1,6 @@
 //! Makes a user: all of it, with its stamp and before its time is over, or nothing.
 
-use super::identity::oid_of;
+use super::identity::{Look, oid_of};
 use super::session::{self, Session};
 use super::{Error, Fence, Identity};
 use crate::statements::{identifier, literal};
@@ -39,7 +39,7 @@ pub(crate) async fn create(
 
 /// Everything but the stamp and the commit.
 async fn make(session: &mut Session, fence: &Fence<'_>, script: &str, not_after: u64) -> Result<Created, Error> {
-    let facts = fence.begin(session).await?;
+    let facts = fence.begin(session, Look::Name).await?;
     if facts.role.is_some() {
         return Err(Error::conflict(format!("a user {:?} exists already", fence.role)));
     }

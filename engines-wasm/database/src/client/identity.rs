@@ -48,6 +48,15 @@ pub(crate) struct Fence<'a> {
     pub(crate) patience: u64,
 }
 
+/// What is asked of the user behind the fence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Look {
+    /// Whether there is one of that name.
+    Name,
+    /// Whose it is too, which costs the server as much again.
+    Stamp,
+}
+
 /// What stands behind the fence.
 #[derive(Debug)]
 pub(super) struct Facts {
@@ -85,7 +94,7 @@ impl Fence<'_> {
     /// The isolation level is ours because the look must see what was committed while the lock was waited for; the
     /// resets, because an operator's statements may have left their mark on the session. A user that was renamed is
     /// found by its oid, lest it count as gone.
-    pub(super) async fn begin(&self, session: &mut Session) -> Result<Facts, Error> {
+    pub(super) async fn begin(&self, session: &mut Session, look: Look) -> Result<Facts, Error> {
         let sql = format!(
             "BEGIN ISOLATION LEVEL READ COMMITTED;
              RESET SESSION AUTHORIZATION;
@@ -96,13 +105,17 @@ impl Fence<'_> {
              SET LOCAL client_min_messages = warning;
              SELECT pg_catalog.pg_advisory_xact_lock({lock});
              SELECT {IDENTITY}, pg_catalog.current_setting('is_superuser') AS superuser, r.oid::text AS oid,
-                    r.rolname::text AS name, pg_catalog.shobj_description(r.oid, 'pg_authid') AS comment
+                    r.rolname::text AS name, {comment} AS comment
              FROM pg_catalog.pg_control_system() c {users}",
             patience = self.patience,
             // Shorter, so that waiting in vain shows as such.
             lock_patience = self.patience / 4 * 3,
             idle = self.patience.min(IDLE_PATIENCE),
             lock = lock_key(self.lease_id),
+            comment = match look {
+                Look::Name => "NULL",
+                Look::Stamp => "pg_catalog.shobj_description(r.oid, 'pg_authid')",
+            },
             users = self.users(),
         );
         let rows = session.query(sql).await?;

@@ -2,6 +2,7 @@
 
 use engine_sdk::types::Cause;
 
+use super::identity::Look;
 use super::session::Session;
 use super::{Error, Fence};
 
@@ -12,7 +13,7 @@ pub(crate) async fn renew(session: &mut Session, fence: &Fence<'_>, script: &str
 }
 
 async fn extend(session: &mut Session, fence: &Fence<'_>, script: &str) -> Result<(), Error> {
-    let Some(found) = fence.begin(session).await?.role else {
+    let Some(found) = fence.begin(session, Look::Stamp).await?.role else {
         return Err(Error::new(Cause::Missing, format!("there is no user {:?} any more", fence.role)));
     };
     found.check(fence)?;

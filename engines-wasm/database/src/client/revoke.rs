@@ -3,7 +3,7 @@
 use engine_sdk::types::Cause;
 
 use super::error::DEPENDENT;
-use super::identity::Facts;
+use super::identity::{Facts, Look};
 use super::session::Session;
 use super::{Error, Fence};
 use crate::statements::identifier;
@@ -27,7 +27,7 @@ pub(crate) async fn revoke(session: &mut Session, fence: &Fence<'_>, script: &st
 
 /// Takes the log-in away, for good even if nothing after it works. The user's oid; none: there is no such user.
 async fn lock_out(session: &mut Session, fence: &Fence<'_>) -> Result<Option<String>, Error> {
-    let Some(found) = fence.begin(session).await?.role else {
+    let Some(found) = fence.begin(session, Look::Stamp).await?.role else {
         session.roll_back().await;
         return Ok(None);
     };
@@ -38,7 +38,7 @@ async fn lock_out(session: &mut Session, fence: &Fence<'_>) -> Result<Option<Str
 
 /// Disconnects and drops the user.
 async fn drop_role(session: &mut Session, fence: &Fence<'_>, script: &str, oid: &str) -> Result<(), Error> {
-    let superuser = match fence.begin(session).await? {
+    let superuser = match fence.begin(session, Look::Stamp).await? {
         Facts { role: Some(found), superuser, .. } if found.oid == oid => superuser,
         // Gone since: somebody was faster.
         _ => {
