@@ -1,6 +1,8 @@
-//! A small group in one visit to SQLite's thread: begin, checks, changes and commit in one text.
+//! A batch that nobody keeps company, in one visit to SQLite's thread: begin, checks, changes and commit in one text.
 //!
-//! Each visit costs both threads a switch, which for a group of one or two batches is more than what SQLite does in it.
+//! Each visit costs both threads a switch, which for one batch is more than what SQLite does in it. A group shares that
+//! cost anyway, and would bring more shapes of texts than are worth keeping.
+//!
 //! A text stops at the first statement that fails, so that whatever does not hold is made to fail. Then nothing was
 //! done, and `waves.rs` finds out what it was.
 
@@ -29,9 +31,9 @@ pub(super) async fn write(
     group: &Waves<'_>,
     versions: &mut Version,
 ) -> Result<bool, Fault> {
-    let Some(batches) = group.single() else { return Ok(false) };
-    let mut checks: Vec<&Check> = batches.iter().flat_map(|batch| &batch.checks).collect();
-    let mut ops: Vec<&Op> = batches.iter().flat_map(|batch| &batch.ops).collect();
+    let Some(batch) = group.single() else { return Ok(false) };
+    let mut checks: Vec<&Check> = batch.checks.iter().collect();
+    let mut ops: Vec<&Op> = batch.ops.iter().collect();
     if checks.len() + ops.len() > MOST {
         return Ok(false);
     }

@@ -71,9 +71,12 @@ pub(super) struct Waves<'a> {
 }
 
 impl<'a> Waves<'a> {
-    /// The batches, if they are one wave.
-    pub(super) fn single(&self) -> Option<&[&'a Batch]> {
-        (self.lengths.len() == 1).then_some(self.batches.as_slice())
+    /// The batch, if it is the only one.
+    pub(super) fn single(&self) -> Option<&'a Batch> {
+        match self.batches.as_slice() {
+            [batch] => Some(batch),
+            _ => None,
+        }
     }
 }
 

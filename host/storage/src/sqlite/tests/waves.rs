@@ -149,7 +149,7 @@ async fn in_one_visit_they_do_it_all_or_nothing() {
         let (of_visited, of_single) = (visited.entry_versions().await, single.entry_versions().await);
         let group = |versions| {
             let mut dice = Dice(seed);
-            (0..=seed % 3).map(|_| batch(&mut dice, versions)).collect::<Vec<Batch>>()
+            (0..1 + seed % 5 / 4).map(|_| batch(&mut dice, versions)).collect::<Vec<Batch>>()
         };
         let (group_visited, group_single) = (group(&of_visited), group(&of_single));
         single.sql(waves::BEGIN).await;
