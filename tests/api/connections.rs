@@ -1,6 +1,6 @@
 //! How many connections a database sees: as many as its operator configured.
 
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 use harness::{DatabaseMount, Postgres, Server, wait_until};
 use serde_json::{Value, json};
@@ -40,16 +40,20 @@ impl World {
         (row.get(0), row.get(1))
     }
 
+    /// So many callers at once, who wait for the lock; their answers' statuses.
+    fn callers(&self, count: i64) -> Vec<JoinHandle<u16>> {
+        let caller = |_| {
+            let (api, path) = (self.mount.api.clone(), format!("{}/creds/stops", self.mount.path));
+            thread::spawn(move || api.get(&path).status)
+        };
+        (0..count).map(caller).collect()
+    }
+
     /// Ten callers at once, none of whom gets on before `most` connections are there. The most that were ever seen.
     fn crowd(&mut self, most: i64) -> i64 {
         let mut holder = self.cluster.superuser();
         holder.execute("SELECT pg_advisory_lock($1)", &[&LOCK]).unwrap();
-        let callers: Vec<_> = (0..10)
-            .map(|_| {
-                let (api, path) = (self.mount.api.clone(), format!("{}/creds/stops", self.mount.path));
-                thread::spawn(move || api.get(&path).status)
-            })
-            .collect();
+        let callers = self.callers(10);
         wait_until("all connections to be in use", || (self.sessions().1 == most).then_some(()));
         // The others had the time that these took, and more.
         let mut seen = (0..50).map(|_| self.sessions().0).max().unwrap();
@@ -94,12 +98,7 @@ fn what_must_be_taken_back_gets_through_where_every_slot_of_the_mount_waits() {
     let mut holder = world.cluster.superuser();
     holder.execute("SELECT pg_advisory_lock($1)", &[&LOCK]).unwrap();
     let expiring = world.mount.credential("brief");
-    let callers: Vec<_> = (0..CALLERS)
-        .map(|_| {
-            let (api, path) = (world.mount.api.clone(), format!("{}/creds/stops", world.mount.path));
-            thread::spawn(move || api.get(&path).status)
-        })
-        .collect();
+    let callers = world.callers(CALLERS);
     // A mount gets as many as its policy and its neighbours leave it: the others wait for one, as far as anybody sees.
     let mut seen = Vec::new();
     let slots = wait_until("every slot to be taken", || {

@@ -45,7 +45,8 @@ pub fn armed_binary() -> &'static Path {
     })
 }
 
-fn target_root() -> PathBuf {
+/// The folder of all builds (`target`).
+pub fn target_root() -> PathBuf {
     target_folder().parent().expect("the profile's folder is in the target folder").to_path_buf()
 }
 

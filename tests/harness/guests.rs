@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use crate::artifacts::{checkout, target_folder};
+use crate::artifacts::{checkout, target_root};
 
 /// Engines that have a hostile twin.
 const TWINS: &[&str] = &["aws"];
@@ -14,7 +14,7 @@ const TWINS: &[&str] = &["aws"];
 pub fn hostile_engines() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| {
-        let target = target_folder().parent().expect("the profile's folder is in the target folder").join("hostile");
+        let target = target_root().join("hostile");
         let status = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
             .args(["build", "--quiet", "--release", "--examples", "--target", "wasm32-wasip2", "--target-dir"])
             .arg(&target)

@@ -26,7 +26,7 @@ mod server;
 mod wait;
 
 pub use api::{Api, Reply};
-pub use artifacts::{armed_binary, binary, checkout, profile, target_folder};
+pub use artifacts::{armed_binary, binary, checkout, profile, target_folder, target_root};
 pub use cli::{Cli, Said};
 pub use database::{Credential, DatabaseMount};
 pub use guests::hostile_engines;

@@ -10,7 +10,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use serde_json::{Value, json};
 
-use crate::artifacts::{checkout, target_folder};
+use crate::artifacts::{checkout, target_root};
 use crate::postgres::free_port;
 use crate::process::Kept;
 use crate::wait::wait_at_most;
@@ -120,8 +120,7 @@ fn environment() -> PathBuf {
         .flat_map(str::chars)
         .filter(char::is_ascii_alphanumeric)
         .collect();
-    let target = target_folder();
-    let folder = target.parent().expect("the profile's folder is in the target folder").join("python").join(name);
+    let folder = target_root().join("python").join(name);
     fs::create_dir_all(folder.parent().expect("a parent")).expect("a folder for python");
     let prepared = Command::new("sh").args(["-c", PREPARE, "prepare"]).arg(&folder).arg(requirements).output();
     let prepared = prepared.expect("sh runs");

@@ -68,7 +68,8 @@ const LAYERS: &[(&str, &[&str])] = &[
 const FOR_TESTS: &[(&str, &[&str])] = &[
     ("cofferdam-model", &["cofferdam-fuzz"]),
     ("cofferdam-acl", &["cofferdam-fuzz"]),
-    // The client of the guests is the witness of what the host reads out of a connection string.
+    // sqlx, the client of the guests, is the witness of what the host reads out of a connection string; an example that
+    // holds instances against a static answer serves it by axum.
     ("cofferdam-sandbox", &["cofferdam-fuzz", "sqlx", "axum"]),
     ("cofferdam-api", &["cofferdam-fuzz"]),
     ("engine-names", &["cofferdam-fuzz"]),

@@ -58,18 +58,17 @@ async fn make(
 ) -> Result<u32> {
     // Each run has names of its own.
     let run = std::process::id();
-    for made in 0.. {
-        if Instant::now() >= end {
-            return Ok(made);
-        }
+    let mut made = 0;
+    while Instant::now() < end {
         let name = format!("n{run}-{client}-{made}");
         let lease = rows::lease(&format!("db/creds/app/{name:0>24}"));
         rows::intend(storage, &lease).await?;
         for trip in script {
-            let trip = trip.replace("{name}", &name).replace("{number}", &format!("{}", client + 1));
+            let trip = trip.replace("{name}", &name).replace("{number}", &(client + 1).to_string());
             sqlx::raw_sql(AssertSqlSafe(trip)).fetch_all(&mut database).await?;
         }
         rows::activate(storage, lease, i64::from(made)).await?;
+        made += 1;
     }
-    Ok(0)
+    Ok(made)
 }

@@ -9,7 +9,7 @@ use harness::{DatabaseMount, Postgres, Server};
 use serde_json::json;
 
 use crate::load::{Load, get};
-use crate::parts;
+use crate::parts::Native;
 use crate::secrets::address;
 use crate::table::{Line, Target, pair};
 
@@ -40,10 +40,10 @@ pub(crate) fn lines(show: &mut dyn FnMut(Line)) {
     show(rates.line("PostgreSQL credentials, 8 clients", "pgbench, roles alone", Target::AtLeast(0.75)));
     let rates = pair(|| ours.run(WINDOW).rate(), || pgbench(&cluster, &fenced));
     show(rates.line("the same", "pgbench, stamped and fenced", Target::AtLeast(0.9)));
-    let native = || parts::native(&trips, &url, CLIENTS, WINDOW);
-    let rates = pair(native, || pgbench(&cluster, &fenced));
+    let native = Native::new(trips, url);
+    let rates = pair(|| native.rate(CLIENTS, WINDOW), || pgbench(&cluster, &fenced));
     show(rates.line("natively, without a server: leases and users", "pgbench, stamped and fenced", Target::None));
-    let rates = pair(|| ours.run(WINDOW).rate(), native);
+    let rates = pair(|| ours.run(WINDOW).rate(), || native.rate(CLIENTS, WINDOW));
     show(rates.line("PostgreSQL credentials, 8 clients", "natively", Target::None));
 }
 

@@ -7,28 +7,24 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use harness::{Server, checkout, profile, target_folder};
+use harness::{Server, checkout, profile, target_folder, target_root};
 use tempfile::TempDir;
 
 /// Builds an example of a host's crate; answers where it is.
 fn example(package: &str, name: &str) -> PathBuf {
-    let folder = target_folder();
-    let target = folder.parent().expect("the profile's folder is in the target folder");
     let status = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
         .args(["build", "--quiet", "--profile", &profile(), "--package", package, "--example", name, "--target-dir"])
-        .arg(target)
+        .arg(target_root())
         .current_dir(checkout())
         .status()
         .expect("cargo runs");
     assert!(status.success(), "{package}'s example {name} does not build");
-    folder.join("examples").join(name)
+    target_folder().join("examples").join(name)
 }
 
 /// The component of an engine, compiled with the server.
 pub(crate) fn component(engine: &str) -> PathBuf {
-    let folder = target_folder();
-    let target = folder.parent().expect("the profile's folder is in the target folder");
-    target.join(format!("guests/wasm32-wasip2/release/engine_{engine}.wasm"))
+    target_root().join(format!("guests/wasm32-wasip2/release/engine_{engine}.wasm"))
 }
 
 /// The store without a server.
@@ -86,17 +82,31 @@ impl Drop for Store {
     }
 }
 
-/// Credentials that are made without a server, in a second: intent, users as the script says, activation.
-pub(crate) fn native(script: &Path, url: &str, clients: usize, time: Duration) -> f64 {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let output = Command::new(example("cofferdam-storage", "native"))
-        .arg(folder.path().join("data"))
-        .arg(script)
-        .args([url, &clients.to_string(), &time.as_millis().to_string()])
-        .output()
-        .expect("the native program runs");
-    assert!(output.status.success(), "native: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8_lossy(&output.stdout).trim().parse().expect("a rate")
+/// Credentials without a server: intent, users as a script says, activation.
+pub(crate) struct Native {
+    program: PathBuf,
+    script: PathBuf,
+    url: String,
+}
+
+impl Native {
+    /// Users by this script in the database behind `url`.
+    pub(crate) fn new(script: PathBuf, url: String) -> Self {
+        Self { program: example("cofferdam-storage", "native"), script, url }
+    }
+
+    /// How many are made in a second.
+    pub(crate) fn rate(&self, clients: usize, time: Duration) -> f64 {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let output = Command::new(&self.program)
+            .arg(folder.path().join("data"))
+            .arg(&self.script)
+            .args([&self.url, &clients.to_string(), &time.as_millis().to_string()])
+            .output()
+            .expect("the native program runs");
+        assert!(output.status.success(), "native: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).trim().parse().expect("a rate")
+    }
 }
 
 /// The listeners' server with an answer that never changes.

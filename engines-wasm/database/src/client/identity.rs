@@ -51,7 +51,7 @@ pub(crate) struct Fence<'a> {
 /// What is asked of the user behind the fence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Look {
-    /// Whether there is one of that name.
+    /// Which one it is, if there is one.
     Name,
     /// Whose it is too, which costs the server as much again.
     Stamp,

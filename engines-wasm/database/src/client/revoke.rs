@@ -38,7 +38,7 @@ async fn lock_out(session: &mut Session, fence: &Fence<'_>) -> Result<Option<Str
 
 /// Disconnects and drops the user.
 async fn drop_role(session: &mut Session, fence: &Fence<'_>, script: &str, oid: &str) -> Result<(), Error> {
-    let superuser = match fence.begin(session, Look::Stamp).await? {
+    let superuser = match fence.begin(session, Look::Name).await? {
         Facts { role: Some(found), superuser, .. } if found.oid == oid => superuser,
         // Gone since: somebody was faster.
         _ => {

@@ -45,7 +45,7 @@ fn prepared() -> Batch {
     }
 }
 
-pub(crate) fn checks() -> Vec<Check> {
+fn checks() -> Vec<Check> {
     vec![Check::TokenLive { digest: PARENT.into(), now: Timestamp(0) }, Check::GateOpen(GATE.into())]
 }
 

@@ -4,7 +4,7 @@
 //! cost anyway, and would bring more shapes of texts than are worth keeping.
 //!
 //! A text stops at the first statement that fails, so that whatever does not hold is made to fail. Then nothing was
-//! done, and `waves.rs` finds out what it was.
+//! done, and the ordinary way finds out what it was.
 
 use cofferdam_model::view::Version;
 use futures::TryStreamExt as _;
@@ -12,11 +12,11 @@ use sqlx::{AssertSqlSafe, Either, Executor as _, SqliteConnection};
 
 use super::fault::Fault;
 use super::statements::{bind_check, bind_op, check_sql, may_conflict, op_sql};
-use super::waves::{BEGIN, Waves};
-use crate::port::{Check, Op};
+use super::waves::BEGIN;
+use crate::port::Batch;
 
 /// Checks and changes in one text, which SQLite keeps prepared: with many there would be too many shapes.
-const MOST: usize = 12;
+pub(super) const MOST: usize = 12;
 /// What SQLite says of a condition that does not hold: the least integer has no magnitude.
 const BROKEN: &str = "integer overflow";
 
@@ -25,29 +25,18 @@ fn demand(condition: &str) -> String {
     format!("SELECT 1 WHERE abs(iif({condition}, 1, -9223372036854775808)) < 0")
 }
 
-/// Writes the group and commits. False: that is not how it can be done, or something does not hold; nothing is begun.
-pub(super) async fn write(
-    conn: &mut SqliteConnection,
-    group: &Waves<'_>,
-    versions: &mut Version,
-) -> Result<bool, Fault> {
-    let Some(batch) = group.single() else { return Ok(false) };
-    let mut checks: Vec<&Check> = batch.checks.iter().collect();
-    let mut ops: Vec<&Op> = batch.ops.iter().collect();
-    if checks.len() + ops.len() > MOST {
+/// Writes the batch and commits. False: that is not how it can be done, or something does not hold; nothing is begun.
+pub(super) async fn write(conn: &mut SqliteConnection, batch: &Batch, versions: &mut Version) -> Result<bool, Fault> {
+    if batch.checks.len() + batch.ops.len() > MOST {
         return Ok(false);
     }
-    // As few shapes as possible, and first what frees something.
-    checks.sort_by_key(|check| check_sql(check));
-    ops.sort_by_key(|op| op_sql(op));
-    let statements = text(&checks, &ops);
-    let count = statements.len();
-    let mut query = sqlx::query(AssertSqlSafe(statements.join(";")));
-    for check in checks {
+    let (text, count) = text(batch);
+    let mut query = sqlx::query(AssertSqlSafe(text));
+    for check in &batch.checks {
         query = bind_check(query, check);
     }
     let mut last = *versions;
-    for op in ops {
+    for op in &batch.ops {
         query = bind_op(query, op, &mut last);
     }
     let mut done = 0;
@@ -77,19 +66,19 @@ pub(super) async fn write(
     }
 }
 
-/// From the beginning of the transaction to its commit.
-fn text(checks: &[&Check], ops: &[&Op]) -> Vec<String> {
+/// From the beginning of the transaction to its commit, and how many statements that is.
+fn text(batch: &Batch) -> (String, usize) {
     let mut statements = vec![BEGIN.to_owned()];
-    if !checks.is_empty() {
-        let conditions: Vec<String> = checks.iter().map(|check| format!("({})", check_sql(check))).collect();
+    let conditions: Vec<String> = batch.checks.iter().map(|check| format!("({})", check_sql(check))).collect();
+    if !conditions.is_empty() {
         statements.push(demand(&conditions.join(" AND ")));
     }
-    for op in ops {
+    for op in &batch.ops {
         statements.push(op_sql(op).to_owned());
         if may_conflict(op) {
             statements.push(demand("changes()"));
         }
     }
     statements.push("COMMIT".to_owned());
-    statements
+    (statements.join(";"), statements.len())
 }

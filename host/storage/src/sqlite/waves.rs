@@ -70,16 +70,6 @@ pub(super) struct Waves<'a> {
     lengths: Vec<usize>,
 }
 
-impl<'a> Waves<'a> {
-    /// The batch, if it is the only one.
-    pub(super) fn single(&self) -> Option<&'a Batch> {
-        match self.batches.as_slice() {
-            [batch] => Some(batch),
-            _ => None,
-        }
-    }
-}
-
 /// Cuts a group. None: some batch changes one thing twice, or many things with one change; the order of its changes
 /// matters then.
 pub(super) fn cut<'a>(batches: Vec<&'a Batch>) -> Option<Waves<'a>> {

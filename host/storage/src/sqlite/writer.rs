@@ -17,7 +17,7 @@ use super::fault::Fault;
 use super::lanes::Lanes;
 use super::place::Place;
 use super::rows::Rows;
-use super::waves::{self, Waves};
+use super::waves;
 use crate::port::{Batch, Op, Outcome};
 
 /// Callers beyond these wait before they enter the queue.
@@ -248,11 +248,9 @@ impl State {
         if fails!("store.unsynced") {
             return Err(Fault::io("a test's sync failed, and nothing is on the disk"));
         }
-        let batches: Option<Vec<&Batch>> = group.iter().map(|job| job.work.batch()).collect();
-        let waves = batches.and_then(waves::cut);
-        let outcomes = match &waves {
-            Some(waves) if self.at_once(conn, waves, puts(group)).await? => vec![Outcome::Applied; group.len()],
-            _ => self.step_by_step(conn, waves.as_ref(), group).await?,
+        let outcomes = match group {
+            [alone] if self.at_once(conn, &alone.work).await? => vec![Outcome::Applied],
+            _ => self.step_by_step(conn, group).await?,
         };
         point!("store.committed");
         if fails!("store.unanswered") {
@@ -263,26 +261,26 @@ impl State {
     }
 
     /// Writes and commits in one visit. False: it has to be done in several, and nothing was begun.
-    async fn at_once(&mut self, conn: &mut SqliteConnection, waves: &Waves<'_>, puts: Version) -> Result<bool, Fault> {
-        Ok(self.versions + puts <= self.reserved && at_once::write(conn, waves, &mut self.versions).await?)
+    async fn at_once(&mut self, conn: &mut SqliteConnection, work: &Work) -> Result<bool, Fault> {
+        match work.batch() {
+            Some(batch) if self.versions + puts(work) <= self.reserved => {
+                at_once::write(conn, batch, &mut self.versions).await
+            }
+            _ => Ok(false),
+        }
     }
 
     /// Begins a transaction, applies the group in it, and commits.
-    async fn step_by_step(
-        &mut self,
-        conn: &mut SqliteConnection,
-        waves: Option<&Waves<'_>>,
-        group: &[Job],
-    ) -> Result<Vec<Outcome>, Fault> {
+    async fn step_by_step(&mut self, conn: &mut SqliteConnection, group: &[Job]) -> Result<Vec<Outcome>, Fault> {
         let before = self.versions;
-        let outcomes = match self.in_waves(conn, waves).await? {
+        let outcomes = match self.in_waves(conn, group).await? {
             Some(outcomes) => outcomes,
             None => {
                 self.versions = before;
                 self.one_by_one(conn, group).await?
             }
         };
-        let last = before + puts(group);
+        let last = before + group.iter().map(|job| puts(&job.work)).sum::<Version>();
         let reserve = (last > self.reserved).then_some(last + RESERVE);
         if let Some(reserve) = reserve {
             sqlx::query("UPDATE store SET versions = ?1 WHERE id = 1").bind(reserve).execute(&mut *conn).await?;
@@ -295,13 +293,10 @@ impl State {
     }
 
     /// Begins the transaction and applies the group in it. None: it has to be done one by one, and nothing was begun.
-    async fn in_waves(
-        &mut self,
-        conn: &mut SqliteConnection,
-        waves: Option<&Waves<'_>>,
-    ) -> Result<Option<Vec<Outcome>>, Fault> {
-        let Some(waves) = waves else { return Ok(None) };
-        let outcomes = waves::apply(conn, waves, &mut self.versions).await?;
+    async fn in_waves(&mut self, conn: &mut SqliteConnection, group: &[Job]) -> Result<Option<Vec<Outcome>>, Fault> {
+        let batches: Option<Vec<&Batch>> = group.iter().map(|job| job.work.batch()).collect();
+        let Some(waves) = batches.and_then(waves::cut) else { return Ok(None) };
+        let outcomes = waves::apply(conn, &waves, &mut self.versions).await?;
         if outcomes.is_none() {
             sqlx::query("ROLLBACK").execute(conn).await?;
         }
@@ -355,9 +350,9 @@ fn size(work: &Work) -> usize {
     }
 }
 
-fn puts(group: &[Job]) -> Version {
-    let ops = group.iter().flat_map(|job| job.work.ops());
-    ops.filter(|op| matches!(op, Op::PutEntry { .. })).map(|_| 1).sum()
+/// The versions that it takes.
+fn puts(work: &Work) -> Version {
+    work.ops().iter().filter(|op| matches!(op, Op::PutEntry { .. })).map(|_| 1).sum()
 }
 
 async fn set_meta(conn: &mut SqliteConnection, values: &[(String, Vec<u8>)]) -> Result<(), Fault> {
