@@ -216,6 +216,16 @@ fn statements_that_fail_leave_nothing() {
 }
 
 #[test]
+fn statements_that_make_somebody_else_leave_nobody() {
+    let cluster = Postgres::shared();
+    let mount = DatabaseMount::new(shared(), "d-else", cluster);
+    mount.role_with("else", json!({ "creation_statements": ["CREATE ROLE \"x-{{name}}\" LOGIN"] }));
+    mount.creds("else").refused(500, "did not create");
+    assert!(cluster.roles_like("%-else-%").is_empty());
+    assert!(mount.leases("else").is_empty());
+}
+
+#[test]
 fn a_rotated_root_is_known_to_nobody_else() {
     let cluster = Postgres::start();
     let server = Server::dev();

@@ -7,9 +7,9 @@ use serde_json::json;
 use crate::operation::{Begun, End, Operation};
 use crate::scene::{Cell, SETTLED, Scene};
 
-/// The statement that makes the user; its transaction stays open.
-const MAKES: &str = "CREATE ROLE \"v-";
-/// The last of a create, with its commit.
+/// The first of a create; its transaction stays open.
+const LOOKS: &str = "pg_advisory_xact_lock";
+/// All else of a create, with its commit.
 const COMMITS: &str = "COMMENT ON ROLE";
 /// The last of a renewal, with its commit.
 const EXTENDS: &str = "VALID UNTIL";
@@ -31,7 +31,7 @@ fn at(scene: &Scene, cell: &Cell, operation: Operation, statement: &str, answer:
 #[test]
 fn killed_inside_a_create() {
     let mut scene = Scene::new();
-    for (statement, made) in [(MAKES, false), (COMMITS, true)] {
+    for (statement, made) in [(LOOKS, false), (COMMITS, true)] {
         let cell = scene.cell();
         let begun = at(&scene, &cell, Operation::Issue, statement, Answer::Held);
         scene.server.kill();
@@ -52,7 +52,7 @@ fn killed_inside_a_create() {
 #[test]
 fn stopped_inside_a_create() {
     let mut scene = Scene::new();
-    for statement in [MAKES, COMMITS] {
+    for statement in [LOOKS, COMMITS] {
         let cell = scene.cell();
         let begun = at(&scene, &cell, Operation::Issue, statement, Answer::Held);
         scene.server.signal(Signal::STOP);
@@ -94,7 +94,7 @@ fn the_answer_to_a_commit_is_lost() {
     let mut scene = Scene::new();
 
     let cell = scene.cell();
-    let answer = at(&scene, &cell, Operation::Issue, MAKES, Answer::Lost).answer().unwrap();
+    let answer = at(&scene, &cell, Operation::Issue, LOOKS, Answer::Lost).answer().unwrap();
     assert!(!answer.is_ok(), "{answer:?}");
     scene.agrees(&cell, &kept(&cell));
     scene.ends(&cell);
