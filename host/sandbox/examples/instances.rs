@@ -1,7 +1,8 @@
-//! The floor under every call of an engine: a static answer, and for each of them an instance of the engine that nothing
-//! is asked of.
+//! The floor under every call of an engine: a static answer, and for each of them an instance of a component that
+//! nothing is asked of.
 //!
-//! `instances <file> <component>` reads the body from a file, listens on a free port of 127.0.0.1 and prints the address.
+//! `instances <file> <component>` reads the body from a file and the component (binary or text) from another, listens on
+//! a free port of 127.0.0.1 and prints the address.
 //! The server and the answer are those of `host/api/examples/static.rs`, the runtime is set up as the sandbox does it.
 //! Whatever the component imports traps, and there are no limits, no deadlines, no permits and no books.
 #![expect(clippy::print_stdout, reason = "whoever starts it reads the address")]
@@ -39,7 +40,7 @@ async fn main() -> Result<()> {
 
 fn prepare(component: &[u8]) -> Result<InstancePre<()>> {
     let engine = Engine::new(&config(Enabled::Yes)).or_else(|_| Engine::new(&config(Enabled::No)))?;
-    let component = Component::from_binary(&engine, component)?;
+    let component = Component::from_binary(&engine, &wat::parse_bytes(component)?)?;
     let mut linker = Linker::new(&engine);
     linker.define_unknown_imports_as_traps(&component)?;
     Ok(linker.instantiate_pre(&component)?)

@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use harness::Server;
+use harness::{Server, checkout};
 use serde_json::json;
 
 use crate::load::{Load, get, post};
@@ -46,11 +46,15 @@ pub(crate) fn lines(show: &mut dyn FnMut(Line)) {
     let same = Load { address: fixed.address, clients: CLIENTS, request: Rc::clone(&read.request) };
     let rates = pair(|| read.run(WINDOW).rate(), || same.run(WINDOW).rate());
     show(rates.line("KV v2 read, 32 clients, a call each", "a static answer", Target::AtLeast(0.40)));
-    let instances = Static::with_instances(&body, &component("kv"));
-    let bare = Load { address: instances.address, clients: CLIENTS, request: Rc::clone(&read.request) };
-    let rates = pair(|| bare.run(WINDOW).rate(), || same.run(WINDOW).rate());
-    show(rates.line("an instance of KV for each, and no call", "a static answer", Target::None));
-    drop(instances);
+    for (what, component) in [
+        ("an instance of KV for each, and no call", component("kv")),
+        ("an instance of a page of memory for each", checkout().join("tests/bench/least.wat")),
+    ] {
+        let instances = Static::with_instances(&body, &component);
+        let bare = Load { address: instances.address, clients: CLIENTS, request: Rc::clone(&read.request) };
+        let rates = pair(|| bare.run(WINDOW).rate(), || same.run(WINDOW).rate());
+        show(rates.line(what, "a static answer", Target::None));
+    }
     mount(&server, "again", false);
     let again = Load { address: at, clients: CLIENTS, request: get("again/data/bench/read", server.root()) };
     let rates = pair(|| again.run(WINDOW).rate(), || same.run(WINDOW).rate());
