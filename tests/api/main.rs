@@ -19,6 +19,7 @@ mod leases;
 mod metrics;
 mod pool;
 mod races;
+mod reload;
 mod sandbox_view;
 mod seal;
 mod store;

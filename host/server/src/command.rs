@@ -4,7 +4,9 @@ use std::io::Write as _;
 
 use crate::config::{self, Config, ConfigError, Listener, Store};
 use crate::flags::{self, Flags, HELP};
-use crate::{logging, run};
+use crate::logging::Log;
+use crate::reload::LevelSource;
+use crate::run;
 
 /// Where a development server listens if nothing else is said.
 const DEV_ADDRESS: &str = "127.0.0.1:8200";
@@ -18,6 +20,8 @@ pub(crate) struct Plan {
     pub(crate) store: Store,
     /// A development server.
     pub(crate) dev: Option<DevPlan>,
+    /// Where the log's level is looked up again.
+    pub(crate) level: LevelSource,
 }
 
 /// What a development server does besides.
@@ -47,8 +51,8 @@ pub(crate) fn server(args: Vec<String>) -> i32 {
     let started = || -> Result<(), String> {
         let plan = plan(flags, &env).map_err(|e| e.to_string())?;
         let config = &plan.config;
-        logging::start(config.log_level.as_deref(), config.log_format.as_deref()).map_err(|e| e.to_string())?;
-        run::run(plan).map_err(|e| e.to_string())
+        let log = Log::start(config.log_level.as_deref(), config.log_format.as_deref()).map_err(|e| e.to_string())?;
+        run::run(plan, log).map_err(|e| e.to_string())
     };
     match started() {
         Ok(()) => 0,
@@ -68,6 +72,7 @@ fn plan(flags: Flags, env: &dyn Fn(&str) -> Option<String>) -> Result<Plan, Conf
         }
     }
     let mut config = config::load(&flags.config)?;
+    let level = LevelSource { fixed: flags.log_level.clone(), files: flags.config };
     config.log_level = flags.log_level.or(config.log_level);
     config.log_format = flags.log_format.or(config.log_format);
     if let Some(address) = flags::variable(env, "API_ADDR") {
@@ -78,7 +83,7 @@ fn plan(flags: Flags, env: &dyn Fn(&str) -> Option<String>) -> Result<Plan, Conf
         if config.listeners.is_empty() {
             return wrong("At least one listener must be specified");
         }
-        return Ok(Plan { config, store, dev: None });
+        return Ok(Plan { config, store, dev: None, level });
     }
     let address = flags.dev_listen_address.as_deref().unwrap_or(DEV_ADDRESS);
     config.listeners.insert(0, Listener::plain(config::resolve(address)?));
@@ -96,6 +101,7 @@ fn plan(flags: Flags, env: &dyn Fn(&str) -> Option<String>) -> Result<Plan, Conf
         config,
         store,
         dev: Some(DevPlan { root_token: flags.dev_root_token, path, plugin_dir: flags.dev_plugin_dir, home }),
+        level,
     })
 }
 

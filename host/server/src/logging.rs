@@ -1,6 +1,7 @@
 //! The log: lines on standard error, as text or JSON.
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, reload};
 
 /// Libraries that speak too much below this.
 const QUIET: &str = "cranelift_codegen=warn,h2=warn,hyper=warn,hyper_util=warn,rustls=warn,sqlx=warn,wasmtime=warn";
@@ -17,17 +18,45 @@ pub(crate) enum LogError {
     /// A second subscriber.
     #[error("the log is already set up")]
     Twice,
+    /// The subscriber is gone.
+    #[error("the log cannot be changed: {0}")]
+    Fixed(#[from] reload::Error),
 }
 
-/// Starts the log of the whole process.
-pub(crate) fn start(level: Option<&str>, format: Option<&str>) -> Result<(), LogError> {
-    let builder = tracing_subscriber::fmt().with_env_filter(filter(level)?).with_writer(std::io::stderr);
-    let started = match format.unwrap_or("standard") {
-        "" | "standard" => builder.with_ansi(false).try_init(),
-        "json" => builder.json().try_init(),
-        other => return Err(LogError::Format(other.to_owned())),
-    };
-    started.map_err(|_| LogError::Twice)
+/// The log of the whole process.
+pub(crate) struct Log(Box<dyn Fn(EnvFilter) -> Result<(), reload::Error> + Send + Sync>);
+
+impl Log {
+    /// Starts it.
+    pub(crate) fn start(level: Option<&str>, format: Option<&str>) -> Result<Self, LogError> {
+        let builder = tracing_subscriber::fmt().with_env_filter(filter(level)?).with_writer(std::io::stderr);
+        match format.unwrap_or("standard") {
+            "" | "standard" => {
+                let builder = builder.with_ansi(false).with_filter_reloading();
+                let handle = builder.reload_handle();
+                Self::begin(builder.finish(), move |filter| handle.reload(filter))
+            }
+            "json" => {
+                let builder = builder.json().with_filter_reloading();
+                let handle = builder.reload_handle();
+                Self::begin(builder.finish(), move |filter| handle.reload(filter))
+            }
+            other => Err(LogError::Format(other.to_owned())),
+        }
+    }
+
+    fn begin(
+        subscriber: impl SubscriberInitExt,
+        set: impl Fn(EnvFilter) -> Result<(), reload::Error> + Send + Sync + 'static,
+    ) -> Result<Self, LogError> {
+        subscriber.try_init().map_err(|_| LogError::Twice)?;
+        Ok(Self(Box::new(set)))
+    }
+
+    /// From now on, what is at least as important.
+    pub(crate) fn set(&self, level: Option<&str>) -> Result<(), LogError> {
+        Ok((self.0)(filter(level)?)?)
+    }
 }
 
 /// The peers' names for levels; besides, `target=level` pairs as `tracing` reads them.

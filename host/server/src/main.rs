@@ -15,6 +15,7 @@ mod listen;
 mod logging;
 mod plugins;
 mod process;
+mod reload;
 mod run;
 mod tls;
 mod wire;

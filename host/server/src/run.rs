@@ -17,7 +17,9 @@ use crate::config::{Config, Store};
 use crate::dev::{self, DevError};
 use crate::files::PidFile;
 use crate::harden;
-use crate::listen::{Bound, ListenError, Reloader};
+use crate::listen::{Bound, ListenError};
+use crate::logging::Log;
+use crate::reload::Reload;
 use crate::wire::{Vault, WireError};
 
 /// How long requests that are under way may take when the server is told to stop.
@@ -50,7 +52,7 @@ fn system(what: &'static str) -> impl FnOnce(std::io::Error) -> RunError {
 }
 
 /// Runs the server to its end.
-pub(crate) fn run(plan: Plan) -> Result<(), RunError> {
+pub(crate) fn run(plan: Plan, log: Log) -> Result<(), RunError> {
     harden::limits();
     if !plan.config.swap_is_known && plan.dev.is_none() {
         harden::warn_of_swap();
@@ -69,13 +71,13 @@ pub(crate) fn run(plan: Plan) -> Result<(), RunError> {
         .thread_name("cofferdam")
         .build()
         .map_err(system("the runtime"))?;
-    let ended = runtime.block_on(serve(plan, bound));
+    let ended = runtime.block_on(serve(plan, log, bound));
     // Blocking work that is still running holds nothing that matters any more.
     runtime.shutdown_timeout(Duration::from_secs(1));
     ended
 }
 
-async fn serve(plan: Plan, bound: Vec<Bound>) -> Result<(), RunError> {
+async fn serve(plan: Plan, log: Log, bound: Vec<Bound>) -> Result<(), RunError> {
     let mut signals = Signals::new().map_err(system("signal handlers"))?;
     let url = bound.first().map(Bound::url).unwrap_or_default();
     let addresses: Vec<SocketAddr> = bound.iter().map(Bound::address).collect();
@@ -94,7 +96,8 @@ async fn serve(plan: Plan, bound: Vec<Bound>) -> Result<(), RunError> {
     }
 
     let handle = Handle::new();
-    let reloaders: Vec<Reloader> = bound.iter().filter_map(Bound::reloader).collect();
+    let certificates = bound.iter().filter_map(Bound::reloader).collect();
+    let reload = Reload { certificates, log, level: plan.level };
     let shared = Arc::new(vault.clone());
     let mut listeners = JoinSet::new();
     for listener in bound {
@@ -105,7 +108,7 @@ async fn serve(plan: Plan, bound: Vec<Bound>) -> Result<(), RunError> {
     let _ = writeln!(ready, "api address: {url}");
     say(&ready);
 
-    signals.wait(&reloaders).await;
+    signals.wait(&reload).await;
     say("==> Cofferdam shutdown triggered\n");
     handle.graceful_shutdown(Some(DRAIN));
     let end = async {
@@ -187,13 +190,13 @@ impl Signals {
         })
     }
 
-    /// Reloads certificates as often as asked; returns when the server is to stop.
-    async fn wait(&mut self, reloaders: &[Reloader]) {
+    /// Reloads as often as asked; returns when the server is to stop.
+    async fn wait(&mut self, reload: &Reload) {
         loop {
             tokio::select! {
                 _ = self.interrupt.recv() => return,
                 _ = self.terminate.recv() => return,
-                _ = self.hangup.recv() => reload(reloaders),
+                _ = self.hangup.recv() => reload.run(),
                 // Elsewhere this prints stacks; unhandled, it would end the process.
                 _ = self.dump.recv() => tracing::info!("there are no stacks to print"),
             }
@@ -205,15 +208,6 @@ impl Signals {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
-        }
-    }
-}
-
-fn reload(reloaders: &[Reloader]) {
-    tracing::info!("reloading the certificates of {} listeners", reloaders.len());
-    for reloader in reloaders {
-        if let Err(error) = reloader.reload() {
-            tracing::error!("the old certificate stays in use: {error}");
         }
     }
 }

@@ -4,9 +4,9 @@
 //! Whoever gets a lane first reads for those who wait as well. What is asked for is always read after it was asked for.
 
 use std::fmt::Write as _;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
-use sqlx::{AssertSqlSafe, Row as _, SqliteConnection};
+use sqlx::{Row as _, SqliteConnection};
 use tokio::sync::oneshot;
 
 use super::entries;
@@ -16,6 +16,10 @@ use crate::port::StoredEntry;
 
 /// The most that is read at once. A power of two: statements are kept prepared, so there must be few of them.
 const TOGETHER: usize = 32;
+
+/// The statements with room for 1, 2, 4 entries and so on.
+static STATEMENTS: LazyLock<Vec<String>> =
+    LazyLock::new(|| (0..=TOGETHER.ilog2()).map(|power| sql(1 << power)).collect());
 
 type Answer = Result<Option<StoredEntry>, Fault>;
 
@@ -98,7 +102,8 @@ async fn one_by_one(conn: &mut SqliteConnection, asks: Vec<Ask>) {
 async fn read(conn: &mut SqliteConnection, asks: &[Ask]) -> Result<Vec<Option<StoredEntry>>, Fault> {
     // The last is asked for again until there are as many as a statement has room for.
     let room = asks.len().next_power_of_two();
-    let mut query = sqlx::query(AssertSqlSafe(sql(room)));
+    let statement = STATEMENTS.get(room.ilog2() as usize).ok_or_else(|| Fault::bug("too many entries at once"))?;
+    let mut query = sqlx::query(statement.as_str());
     for ask in asks.iter().chain(std::iter::repeat_n(&asks[asks.len() - 1], room - asks.len())) {
         query = query.bind(&ask.space).bind(&ask.key);
     }
