@@ -13,6 +13,7 @@ mod kv;
 mod life;
 mod login;
 mod operator;
+mod tls;
 
 use std::sync::OnceLock;
 

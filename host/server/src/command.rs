@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 
+use crate::certificates::Certificates;
 use crate::config::{self, Config, ConfigError, Listener, Store};
 use crate::flags::{self, Flags, HELP};
 use crate::logging::Log;
@@ -20,6 +21,8 @@ pub(crate) struct Plan {
     pub(crate) store: Store,
     /// A development server.
     pub(crate) dev: Option<DevPlan>,
+    /// Of a development server that speaks TLS.
+    pub(crate) certificates: Option<Certificates>,
     /// Where the log's level is looked up again.
     pub(crate) level: LevelSource,
 }
@@ -71,6 +74,9 @@ fn plan(flags: Flags, env: &dyn Fn(&str) -> Option<String>) -> Result<Plan, Conf
             return wrong(&format!("{flag} needs -dev"));
         }
     }
+    if !flags.dev_tls && (flags.dev_tls_dir.is_some() || !flags.dev_tls_names.is_empty()) {
+        return wrong("-dev-tls-cert-dir and -dev-tls-san need -dev-tls");
+    }
     let mut config = config::load(&flags.config)?;
     let level = LevelSource { fixed: flags.log_level.clone(), files: flags.config };
     config.log_level = flags.log_level.or(config.log_level);
@@ -83,10 +89,17 @@ fn plan(flags: Flags, env: &dyn Fn(&str) -> Option<String>) -> Result<Plan, Conf
         if config.listeners.is_empty() {
             return wrong("At least one listener must be specified");
         }
-        return Ok(Plan { config, store, dev: None, level });
+        return Ok(Plan { config, store, dev: None, certificates: None, level });
     }
     let address = flags.dev_listen_address.as_deref().unwrap_or(DEV_ADDRESS);
-    config.listeners.insert(0, Listener::plain(config::resolve(address)?));
+    let mut listener = Listener::plain(config::resolve(address)?);
+    let certificates = flags
+        .dev_tls
+        .then(|| Certificates::make(flags.dev_tls_dir.as_deref(), listener.address, &flags.dev_tls_names))
+        .transpose()
+        .map_err(|error| ConfigError(format!("-dev-tls: {error}")))?;
+    listener.tls = certificates.as_ref().map(Certificates::files);
+    config.listeners.insert(0, listener);
     let store = match (&flags.dev_path, config.store.take()) {
         (Some(path), None) => Store::Sqlite { path: path.clone(), machine_id: None },
         (Some(_), Some(_)) => return wrong("-dev-path and a storage stanza exclude each other"),
@@ -101,6 +114,7 @@ fn plan(flags: Flags, env: &dyn Fn(&str) -> Option<String>) -> Result<Plan, Conf
         config,
         store,
         dev: Some(DevPlan { root_token: flags.dev_root_token, path, plugin_dir: flags.dev_plugin_dir, home }),
+        certificates,
         level,
     })
 }

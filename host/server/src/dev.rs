@@ -24,6 +24,9 @@ pub(crate) enum DevError {
     /// The vault said no.
     #[error("{0}")]
     Vault(#[from] Error),
+    /// No certificate comes of what was asked for.
+    #[error("no certificate can be made: {0}")]
+    Certificate(#[from] rcgen::Error),
     /// A file.
     #[error("{path}: {source}")]
     File {
@@ -102,17 +105,18 @@ pub(crate) fn store_token(home: &str, token: &SecretText) -> io::Result<()> {
 }
 
 /// What a development server prints when it is ready.
-pub(crate) fn banner(secrets: &Secrets, url: &str, path: Option<&str>) -> String {
+pub(crate) fn banner(secrets: &Secrets, url: &str, authority: Option<&str>, path: Option<&str>) -> String {
     let keeps = match path {
         None => "keeps everything in memory".to_owned(),
         Some(path) => format!("keeps its unseal key and root token readable in {path}"),
     };
+    let authority = authority.map(|file| format!("    $ export VAULT_CACERT='{file}'\n")).unwrap_or_default();
     format!(
         "WARNING! dev mode is enabled! This server {keeps} and starts unsealed\n\
          with a single unseal key. Never use it for anything that matters.\n\
          \n\
          You may need to set the following environment variables:\n\
-         \n    $ export VAULT_ADDR='{url}'\n\
+         \n    $ export VAULT_ADDR='{url}'\n{authority}\
          \n\
          The unseal key and root token are displayed below in case you want to\n\
          seal/unseal the server or authenticate again.\n\
@@ -142,7 +146,7 @@ mod tests {
     #[test]
     fn the_banner_has_the_lines_that_scripts_read() {
         let secrets = Secrets { unseal_key: "a2V5".to_owned(), root_token: "root".to_owned() };
-        let text = banner(&secrets, "http://127.0.0.1:8200", None);
+        let text = banner(&secrets, "http://127.0.0.1:8200", None, None);
         for line in ["Unseal Key: a2V5", "Root Token: root", "    $ export VAULT_ADDR='http://127.0.0.1:8200'"] {
             assert!(text.lines().any(|l| l == line), "{line}: {text}");
         }

@@ -17,6 +17,12 @@ pub(crate) struct Flags {
     pub(crate) dev_plugin_dir: Option<String>,
     /// `-dev-no-store-token`
     pub(crate) dev_no_store_token: bool,
+    /// `-dev-tls`: with certificates made at start.
+    pub(crate) dev_tls: bool,
+    /// `-dev-tls-cert-dir`: where they are written, and stay.
+    pub(crate) dev_tls_dir: Option<String>,
+    /// `-dev-tls-san`: what they are for besides this machine.
+    pub(crate) dev_tls_names: Vec<String>,
     /// `-log-level`
     pub(crate) log_level: Option<String>,
     /// `-log-format`
@@ -50,6 +56,12 @@ Development:
   -dev-plugin-dir=<directory> Engines besides the built-in ones: <type>.wasm, with its
                               sandbox policy <type>.toml beside it.
   -dev-no-store-token         Do not write the root token to ~/.vault-token.
+  -dev-tls                    Start a development server that speaks TLS, with an
+                              authority of its own: VAULT_CACERT is printed.
+  -dev-tls-cert-dir=<directory>
+                              Keep authority, certificate and key there (default: a
+                              temporary directory, removed at the end).
+  -dev-tls-san=<name>         A further name or address of it. May be repeated.
 ";
 
 impl Flags {
@@ -68,6 +80,7 @@ impl Flags {
             let on = || boolean(name, value.as_deref());
             match name {
                 "dev" => flags.dev = on()?,
+                "dev-tls" => flags.dev_tls = on()?,
                 "dev-no-store-token" => flags.dev_no_store_token = on()?,
                 "h" | "help" => flags.help = on()?,
                 _ => {
@@ -77,6 +90,7 @@ impl Flags {
                 }
             }
         }
+        flags.dev |= flags.dev_tls;
         flags.dev_root_token = flags.dev_root_token.or_else(|| variable(env, "DEV_ROOT_TOKEN_ID"));
         flags.dev_listen_address = flags.dev_listen_address.or_else(|| variable(env, "DEV_LISTEN_ADDRESS"));
         flags.log_level = flags.log_level.or_else(|| variable(env, "LOG_LEVEL"));
@@ -90,6 +104,8 @@ impl Flags {
             "dev-root-token-id" => Place::One(&mut self.dev_root_token),
             "dev-listen-address" => Place::One(&mut self.dev_listen_address),
             "dev-plugin-dir" => Place::One(&mut self.dev_plugin_dir),
+            "dev-tls-cert-dir" => Place::One(&mut self.dev_tls_dir),
+            "dev-tls-san" => Place::Many(&mut self.dev_tls_names),
             "dev-path" => Place::One(&mut self.dev_path),
             "log-level" => Place::One(&mut self.log_level),
             "log-format" => Place::One(&mut self.log_format),

@@ -1,5 +1,6 @@
 //! The binary `cofferdam`: the server, and the command line that talks to servers.
 
+mod certificates;
 mod clock;
 mod command;
 mod compile;

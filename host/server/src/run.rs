@@ -12,6 +12,7 @@ use cofferdam_model::SecretText;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 
+use crate::certificates::Certificates;
 use crate::command::{Plan, say};
 use crate::config::{Config, Store};
 use crate::dev::{self, DevError};
@@ -86,8 +87,9 @@ async fn serve(plan: Plan, log: Log, bound: Vec<Bound>) -> Result<(), RunError> 
 
     let mut ready = String::from("==> Cofferdam server started! Log data will stream in below:\n\n");
     if let Some(dev) = plan.dev {
+        let authority = plan.certificates.as_ref().map(Certificates::authority);
         let secrets = dev::start(vault.core(), dev.root_token, dev.path.as_deref()).await?;
-        ready.push_str(&dev::banner(&secrets, &url, dev.path.as_deref()));
+        ready.push_str(&dev::banner(&secrets, &url, authority.as_deref(), dev.path.as_deref()));
         if let Some(home) = dev.home
             && let Err(error) = dev::store_token(&home, &SecretText::new(secrets.root_token))
         {
