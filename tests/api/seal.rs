@@ -9,6 +9,7 @@ fn three_of_five_shares_open_it() {
     let anyone = server.api().anonymous();
     anyone.get("sys/health").expect(501);
     assert_eq!(anyone.get("sys/init").expect(200)["initialized"], false);
+    anyone.get("secret/a").refused(503, "Vault is sealed");
     server.init(5, 3);
     assert_eq!(server.keys().len(), 5);
     anyone.put("sys/init", json!({ "secret_shares": 1, "secret_threshold": 1 })).expect(400);

@@ -18,7 +18,7 @@ fn status(kind: ErrorKind) -> StatusCode {
         ErrorKind::UnsupportedMedia => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         ErrorKind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         ErrorKind::Throttled => StatusCode::TOO_MANY_REQUESTS,
-        ErrorKind::Sealed | ErrorKind::Uninitialized | ErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        ErrorKind::Sealed | ErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         ErrorKind::Backend | ErrorKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         other => {
             tracing::error!(kind = ?other, "an error kind without a status");
@@ -70,7 +70,6 @@ mod tests {
             (ErrorKind::Backend, 500),
             (ErrorKind::Internal, 500),
             (ErrorKind::Sealed, 503),
-            (ErrorKind::Uninitialized, 503),
             (ErrorKind::Unavailable, 503),
         ] {
             assert_eq!(status(kind).as_u16(), want, "{kind:?}");

@@ -126,7 +126,8 @@ impl Core {
         if let Some(answer) = crate::native::system::always(self, &request).await {
             return answer;
         }
-        let Some(vault) = self.unsealed().await else { return Err(self.sealed_error().await) };
+        // Also where it was never initialised: that is what clients of the peers look for.
+        let vault = self.unsealed().await.ok_or_else(|| Error::new(ErrorKind::Sealed, "Vault is sealed"))?;
         crate::pipeline::run(self, &vault, request).await
     }
 
@@ -141,13 +142,5 @@ impl Core {
 
     pub(crate) async fn set_vault(&self, vault: Option<Arc<Vault>>) -> Option<Arc<Vault>> {
         std::mem::replace(&mut *self.vault.write().await, vault)
-    }
-
-    async fn sealed_error(&self) -> Error {
-        match self.is_initialized().await {
-            Ok(false) => Error::new(ErrorKind::Uninitialized, "Vault is not initialized"),
-            Ok(true) => Error::new(ErrorKind::Sealed, "Vault is sealed"),
-            Err(e) => e,
-        }
     }
 }

@@ -29,10 +29,8 @@ pub enum ErrorKind {
     Backend,
     /// The server's own fault; the client learns only that.
     Internal,
-    /// The server is sealed.
+    /// The server is sealed, or was never initialised.
     Sealed,
-    /// The server was never initialised.
-    Uninitialized,
     /// Cannot be served now (store read-only, mount broken, draining).
     Unavailable,
 }

@@ -17,7 +17,7 @@ async fn give(world: &World, key: &str) -> Result<(), ErrorKind> {
 #[tokio::test]
 async fn three_of_five_shares_unseal_in_any_order() {
     let mut world = World::empty().await;
-    assert_eq!(refused(world.ask("x", Read, "kv/a", Value::Null).await), ErrorKind::Uninitialized);
+    assert_eq!(refused(world.ask("x", Read, "kv/a", Value::Null).await), ErrorKind::Sealed);
     world.init(5, 3).await.unwrap();
     assert_eq!(world.init(1, 1).await.unwrap_err().kind, ErrorKind::Invalid);
     assert_eq!(refused(world.ask(&world.root, Read, "sys/mounts", Value::Null).await), ErrorKind::Sealed);
