@@ -46,15 +46,14 @@ async fn make(session: &mut Session, fence: &Fence<'_>, script: &str, not_after:
 }
 
 /// The script, a look at what it did and at the clock, the stamp and the commit: one round trip. What must not be
-/// committed fails at the look. (A computed text, lest it be taken for a constant and fail at once.)
+/// committed fails at the look: its reason is no number.
 fn everything(fence: &Fence<'_>, script: &str, not_after: u64) -> String {
     format!(
         "{script}
          SELECT r.oid::text AS oid,
-                CASE WHEN r.oid IS NULL
-                     THEN pg_catalog.concat('{UNMADE}', pg_catalog.clock_timestamp())::pg_catalog.int4
-                     WHEN pg_catalog.clock_timestamp() >= pg_catalog.to_timestamp({not_after})
-                     THEN pg_catalog.concat('{LATE}', pg_catalog.clock_timestamp())::pg_catalog.int4 END
+                (CASE WHEN r.oid IS NULL THEN '{UNMADE}'
+                      WHEN pg_catalog.clock_timestamp() >= pg_catalog.to_timestamp({not_after}) THEN '{LATE}'
+                 END)::pg_catalog.int4
          FROM (SELECT {oid} AS oid) r;
          SET LOCAL statement_timeout = {STAMP_PATIENCE};
          COMMENT ON ROLE {role} IS {stamp};
