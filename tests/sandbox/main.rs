@@ -10,6 +10,7 @@
 
 mod arena;
 mod aws_twin;
+mod carrier;
 mod compile;
 mod cpu;
 mod describe_loop;
@@ -26,6 +27,7 @@ mod reply;
 mod residue;
 mod storage;
 mod trap;
+mod turncoat;
 mod view;
 
 mod guests {

@@ -30,6 +30,8 @@ pub(crate) use listings::Listings;
 const PAGE: Duration = Duration::from_secs(60);
 /// More objects than this are not held against leases in one go.
 const OBJECTS_MAX: usize = 50_000;
+/// An engine that shows more pages of one backend does not come to an end.
+const PAGES_MAX: usize = 1_000;
 /// Leases read in one go.
 const LEASES: usize = 1_000;
 
@@ -228,7 +230,7 @@ async fn browse(
     let access = vault.targets.open(mount, &place.backend, Some(place.target.clone())).await?;
     let mark = vault.ledger().mark(&mount.uuid);
     let (mut all, mut after) = (Vec::new(), None::<String>);
-    loop {
+    for _ in 0..PAGES_MAX {
         let call = vault.call(mount, &ids::uuid(), None, Some(access.clone()), PAGE, Lane::Serve);
         let page = engine.browse(call, &mark, object, after.as_deref()).await.map_err(told)?;
         all.extend(page.items.into_iter().filter(|found| found.stamp.starts_with(&mark)));
@@ -240,6 +242,7 @@ async fn browse(
         }
         after = page.next;
     }
+    Err(broken(mount, "shows pages without end"))
 }
 
 async fn ignored(vault: &Vault, mount: &MountEntry) -> Result<HashMap<String, Ignored>> {

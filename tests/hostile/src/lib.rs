@@ -5,7 +5,7 @@
 pub mod bindings {
     //! The contract, generated; every part of it at hand.
     wit_bindgen::generate!({
-        world: "issuer",
+        world: "stocked-issuer",
         path: "../../wit",
         pub_export_macro: true,
         export_macro_name: "export_engine",
@@ -13,9 +13,10 @@ pub mod bindings {
     });
 }
 
-use bindings::exports::cofferdam::engine::{backend, credentials, descriptor, lifecycle, rotation};
+use bindings::exports::cofferdam::engine::{backend, credentials, descriptor, inventory, lifecycle, rotation};
 pub use credentials::{Ended, Issued, Renewed};
 pub use descriptor::{Description, Field, FieldKind, FieldTraits, Kind, Route, Traits};
+pub use inventory::{Found, Page};
 use serde_json::{Map, Value};
 
 pub use bindings::cofferdam::engine::types::{
@@ -35,6 +36,12 @@ pub trait Attack {
 
     /// One request.
     fn handle(request: &Request) -> Result<Outcome, Failure>;
+
+    /// Whether what a request would write is there.
+    fn exists(request: &Request) -> bool {
+        let _ = request;
+        true
+    }
 
     /// Makes a credential.
     fn create(intent: &Lease) -> Result<(), Failure> {
@@ -63,6 +70,35 @@ pub trait Attack {
     /// Ends several.
     fn revoke_all(leases: &[Lease]) -> Vec<Result<Ended, Failure>> {
         leases.iter().map(Self::revoke).collect()
+    }
+
+    /// A new secret from the current one.
+    fn propose(current: String) -> Result<String, Failure> {
+        Ok(current)
+    }
+
+    /// Makes the backend accept it.
+    fn apply(candidate: String) -> Result<Option<String>, Failure> {
+        let _ = candidate;
+        Ok(None)
+    }
+
+    /// Logs in with it.
+    fn prove(secret: &str) -> Result<(), Failure> {
+        let _ = secret;
+        Ok(())
+    }
+
+    /// Ends the old one.
+    fn retire(new: &str) -> Result<Option<String>, Failure> {
+        let _ = new;
+        Ok(None)
+    }
+
+    /// Tells what is in a backend.
+    fn browse(backend: &str, mark: &str, after: Option<&str>) -> Result<Page, Failure> {
+        let _ = (backend, mark, after);
+        Ok(Page { items: Vec::new(), next: None })
     }
 
     /// The whole description, for a mount with these options.
@@ -108,8 +144,8 @@ impl<T: Attack> lifecycle::Guest for T {
 }
 
 impl<T: Attack> backend::Guest for T {
-    fn exists(_request: Request) -> Result<bool, Failure> {
-        Ok(true)
+    fn exists(request: Request) -> Result<bool, Failure> {
+        Ok(<T as Attack>::exists(&request))
     }
 
     fn handle(request: Request) -> Result<Outcome, Failure> {
@@ -144,19 +180,30 @@ impl<T: Attack> credentials::Guest for T {
 
 impl<T: Attack> rotation::Guest for T {
     fn propose(_slot: String, current: String) -> Result<String, Failure> {
-        Ok(current)
+        <T as Attack>::propose(current)
     }
 
-    fn apply(_slot: String, _current: String, _candidate: String) -> Result<Option<String>, Failure> {
-        Ok(None)
+    fn apply(_slot: String, _current: String, candidate: String) -> Result<Option<String>, Failure> {
+        <T as Attack>::apply(candidate)
     }
 
-    fn prove(_slot: String, _secret: String) -> Result<(), Failure> {
-        Ok(())
+    fn prove(_slot: String, secret: String) -> Result<(), Failure> {
+        <T as Attack>::prove(&secret)
     }
 
-    fn retire(_slot: String, _old: String, _new: String) -> Result<Option<String>, Failure> {
-        Ok(None)
+    fn retire(_slot: String, _old: String, new: String) -> Result<Option<String>, Failure> {
+        <T as Attack>::retire(&new)
+    }
+}
+
+impl<T: Attack> inventory::Guest for T {
+    fn browse(
+        backend: String,
+        mark: String,
+        _object: Option<String>,
+        after: Option<String>,
+    ) -> Result<Page, Failure> {
+        <T as Attack>::browse(&backend, &mark, after.as_deref())
     }
 }
 
