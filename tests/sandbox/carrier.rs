@@ -51,10 +51,11 @@ fn what_it_remembers_ends_with_the_secret_and_with_the_configuration() {
         assert!(earlier.is_empty(), "after the secret was changed: {earlier:?}");
     }
     kept();
-    arena().configure("carrier-c", "pg", port).expect(204);
-    assert!(seen(attack).is_empty(), "after the configuration was written");
+    // Nobody listens there, and nobody has to.
+    arena().configure("carrier-c", "pg", 1).expect(204);
+    assert!(seen(attack).is_empty(), "after the address was changed");
     kept();
     arena().api().delete("carrier-c/config/pg").expect(204);
     arena().configure("carrier-c", "pg", port).expect(204);
-    assert!(seen(attack).is_empty(), "after the configuration was deleted and written");
+    assert!(seen(attack).is_empty(), "after the configuration was deleted and written again");
 }

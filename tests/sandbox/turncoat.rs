@@ -73,7 +73,12 @@ fn an_inventory_that_is_none_is_told_of_and_the_others_are_shown() {
 #[test]
 fn in_its_existence_check() {
     arena().mount("turn-exists", "turncoat");
-    arena().ends("trap", "turn-exists/upsert/trap", json!({}));
-    arena().attack("turn-exists/upsert/rest", json!({})).expect(200);
+    // Whoever may create and update alike is not asked which it is.
+    arena().api().policy("turn-updates", r#"path "turn-exists/*" { capabilities = ["update"] }"#);
+    let updates = arena().api().child(&["turn-updates"], json!({}));
+    let ask = || updates.post("turn-exists/upsert/trap", json!({}));
+    let reply = arena().shows("turn-exists/", "call ended: trap: ", ask);
+    names_the_culprit(&reply, "turn-exists/");
+    updates.post("turn-exists/upsert/rest", json!({})).expect(200);
     arena().neighbour_is_well();
 }

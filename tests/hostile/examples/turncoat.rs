@@ -2,7 +2,7 @@
 //! backend.
 
 use hostile_guests::bindings::cofferdam::engine::slots;
-use hostile_guests::{Attack, Failure, Found, Handle, Outcome, Page, Request, Route, Traits, param, route, told};
+use hostile_guests::{Attack, Cause, Failure, Found, Handle, Outcome, Page, Request, Route, Traits, param, route, told};
 use serde_json::{Value, json};
 
 /// What stands in place of a secret that was rotated.
@@ -61,8 +61,10 @@ impl Attack for Turncoat {
     }
 
     fn prove(secret: &str) -> Result<(), Failure> {
-        assert!(how(secret) != "trap-prove", "in prove");
-        Ok(())
+        let how = how(secret);
+        assert!(how != "trap-prove", "in prove");
+        // A step that broke down counts as done where the new secret is proven.
+        if how.ends_with("-apply") { Err(refused("it does not work")) } else { Ok(()) }
     }
 
     fn retire(new: &str) -> Result<Option<String>, Failure> {
@@ -98,6 +100,10 @@ impl Attack for Turncoat {
             _ => only(vec![found("honest", &format!("{mark}honest"))]),
         }
     }
+}
+
+fn refused(message: &str) -> Failure {
+    Failure { cause: Cause::Refused, message: message.to_owned(), retry_after: None, untouched: false }
 }
 
 fn how(secret: &str) -> String {
