@@ -239,6 +239,28 @@ fn a_rotated_root_is_known_to_nobody_else() {
     assert!(!cluster.has_role(&credential.user));
 }
 
+/// A log-in there proves nothing, so nobody would know the password that is in force.
+#[test]
+fn a_root_that_any_password_opens_is_not_rotated() {
+    let cluster = Postgres::start();
+    let server = Server::dev();
+    let mount = DatabaseMount::new(&server.api(), "d-trust", &cluster);
+    cluster.trust(true);
+    let rotate = || mount.api.put("d-trust/rotate-root/pg", json!({}));
+    rotate().refused(500, "the server accepts any password");
+    mount.credential("app");
+    // With the old password in force again, and looked at, the engine gets in: it is the one that is kept.
+    let restore = format!("ALTER ROLE {} PASSWORD '{}'", Postgres::ADMIN, cluster.password());
+    cluster.superuser().batch_execute(&restore).unwrap();
+    cluster.trust(false);
+    cluster.end_sessions();
+    // The rotation that failed may be taken up meanwhile.
+    wait_at_most(PATIENT, "a credential by the old password", || mount.creds("app").is_ok().then_some(()));
+    wait_at_most(PATIENT, "the rotation", || rotate().is_ok().then_some(()));
+    assert!(cluster.try_login(Postgres::ADMIN, cluster.password()).is_err(), "the old password still works");
+    mount.credential("app");
+}
+
 #[test]
 fn who_has_the_metadata_address_gets_nothing() {
     let mount = DatabaseMount::new(shared(), "d-meta", Postgres::shared());

@@ -1,6 +1,6 @@
 //! Initialised once, sealed and unsealed by shares, and everything is there again afterwards.
 
-use harness::{DatabaseMount, Postgres, Server, wait_until};
+use harness::{DatabaseMount, Kept, Postgres, Server, powerless, wait_until};
 use serde_json::json;
 
 #[test]
@@ -108,4 +108,15 @@ fn a_server_that_crashes_leaves_no_core_file() {
     let limits = std::fs::read_to_string(format!("/proc/{}/limits", server.id())).unwrap();
     let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
     assert_eq!(core.split_whitespace().skip(4).take(2).collect::<Vec<_>>(), ["0", "0"], "{core}");
+}
+
+/// Whoever runs as the same user could take every key from a dumpable server, by reading or by tracing it. What the
+/// kernel asks before it shows a process's environment is what it asks before it shows any of its memory.
+#[test]
+fn no_other_process_of_its_user_reads_its_memory() {
+    let reads = |id: u32| powerless("cat").arg(format!("/proc/{id}/environ")).output().unwrap().status.success();
+    let server = Server::powerless();
+    let other = Kept::start(powerless("sleep").arg("600"), None);
+    wait_until("an ordinary process to be read", || reads(other.id()).then_some(()));
+    assert!(!reads(server.id()), "the server's memory can be read");
 }

@@ -34,7 +34,7 @@ pub use moto::Moto;
 pub use oracle::{Oracle, Promised};
 pub use points::Points;
 pub use postgres::{Hang, Postgres};
-pub use process::Kept;
+pub use process::{Kept, powerless};
 pub use proxy::{Answer, Proxy};
 pub use replay::{Replay, Step, fits};
 pub use server::{Key, Server};

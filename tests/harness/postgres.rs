@@ -201,6 +201,18 @@ impl Postgres {
         Hang(self)
     }
 
+    /// From now on the server admits the engines' administrator whatever the password, or no longer.
+    pub fn trust(&self, trusted: bool) {
+        let rules = self.log.with_file_name("data").join("pg_hba.conf");
+        let line = format!("host all {} 127.0.0.1/32 trust\n", Self::ADMIN);
+        let strict = fs::read_to_string(&rules).expect("rules are read").replace(&line, "");
+        let written = if trusted { line + &strict } else { strict };
+        fs::write(&rules, written).expect("rules are written");
+        self.superuser().batch_execute("SELECT pg_reload_conf()").expect("a superuser may reload");
+        let admits = || self.try_login(Self::ADMIN, "wrong").is_ok();
+        wait_until("PostgreSQL to go by its new rules", || (admits() == trusted).then_some(()));
+    }
+
     /// Ends all sessions of the engines' administrator.
     pub fn end_sessions(&self) {
         let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1";

@@ -1,9 +1,10 @@
 //! A process that ends with the test that started it, however the test ends.
 
+use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, getuid, kill_process};
 
 /// A running program. Dropping it kills it; so does the end of the test process, even by SIGKILL, because a shell waits
 /// at the other end of a pipe that closes then. Values in statics, which are never dropped, are covered by that too.
@@ -56,6 +57,16 @@ impl Drop for Kept {
         let _ = self.child.wait();
         let _ = self.reaper.wait();
     }
+}
+
+/// A program that may do what every user may, also where the tests run as root.
+pub fn powerless(program: impl AsRef<OsStr>) -> Command {
+    if !getuid().is_root() {
+        return Command::new(program);
+    }
+    let mut command = Command::new("setpriv");
+    command.args(["--inh-caps=-all", "--bounding-set=-all", "--"]).arg(program);
+    command
 }
 
 /// Sends a signal to a process by its number.

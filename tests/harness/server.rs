@@ -15,7 +15,7 @@ use crate::api::Api;
 use crate::artifacts::{armed_binary, binary};
 use crate::points::Points;
 use crate::postgres::free_port;
-use crate::process::Kept;
+use crate::process::{Kept, powerless};
 use crate::wait::{PATIENCE, wait_at_most, wait_until};
 
 /// A running server. Dropping it kills it.
@@ -28,6 +28,8 @@ pub struct Server {
     folder: Arc<TempDir>,
     /// The largest file that it may write, in KiB.
     file_size_max: Option<u32>,
+    /// Without any of root's powers.
+    powerless: bool,
     /// Of a build with failpoints.
     points: Option<Points>,
 }
@@ -43,6 +45,15 @@ impl Server {
 
     /// The same with further flags.
     pub fn dev_with(flags: &[String]) -> Self {
+        Self::develop(flags, false)
+    }
+
+    /// A development server as an ordinary user runs one, also where the tests run as root.
+    pub fn powerless() -> Self {
+        Self::develop(&[], true)
+    }
+
+    fn develop(flags: &[String], powerless: bool) -> Self {
         let folder = new_folder();
         let address = format!("127.0.0.1:{}", free_port());
         let mut arguments: Vec<String> = ["server", "-dev", "-dev-root-token-id=root", "-dev-no-store-token"]
@@ -52,6 +63,7 @@ impl Server {
         arguments.push(format!("-dev-listen-address={address}"));
         arguments.extend_from_slice(flags);
         let mut server = Self::new(arguments, &address, folder, "root");
+        server.powerless = powerless;
         server.boot();
         let log = wait_until("the development server's unseal key", || {
             let log = server.log();
@@ -226,6 +238,7 @@ impl Server {
             keys: Vec::new(),
             folder,
             file_size_max: None,
+            powerless: false,
             points: None,
         }
     }
@@ -240,6 +253,7 @@ impl Server {
         let error_log = log.try_clone().expect("a second handle");
         let binary = if self.points.is_some() { armed_binary() } else { binary() };
         let mut command = match self.file_size_max {
+            None if self.powerless => powerless(binary),
             None => Command::new(binary),
             Some(kib) => {
                 // An ignored signal stays ignored in the program that the shell becomes: its writes fail instead.

@@ -1,5 +1,10 @@
 //! Fuzz targets: what operators configure and what guests say.
 
+mod answers;
+mod describe;
+mod imports;
+mod lines;
+
 use std::str::FromStr as _;
 
 use cofferdam_model::SecretText;

@@ -159,17 +159,11 @@ fn check_key(active: &mut Active, key: &str) -> wasmtime::Result<()> {
 }
 
 fn check_prefix(active: &mut Active, prefix: &str) -> wasmtime::Result<()> {
-    if prefix.is_empty() {
-        return Ok(());
-    }
-    let Some(folder) = prefix.strip_suffix('/') else {
-        return Err(active.refuse("storage: a prefix that does not end in a slash"));
-    };
-    is_key(folder).map_err(|rule| active.refuse(format!("storage: a prefix {rule}")))
+    is_prefix(prefix).map_err(|rule| active.refuse(format!("storage: a prefix {rule}")))
 }
 
 /// The contract's rule for keys, or what the key does against it.
-fn is_key(key: &str) -> Result<(), &'static str> {
+pub(crate) fn is_key(key: &str) -> Result<(), &'static str> {
     if key.is_empty() || key.len() > MAX_KEY {
         return Err("that is not 1 to 1,024 bytes long");
     }
@@ -180,6 +174,14 @@ fn is_key(key: &str) -> Result<(), &'static str> {
         return Err("with an empty, `.` or `..` segment");
     }
     Ok(())
+}
+
+/// The same for prefixes: none at all, or a key with a slash behind it.
+pub(crate) fn is_prefix(prefix: &str) -> Result<(), &'static str> {
+    if prefix.is_empty() {
+        return Ok(());
+    }
+    is_key(prefix.strip_suffix('/').ok_or("that does not end in a slash")?)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use cofferdam_model::engine::Lane;
 use tokio::time::timeout;
-use wasmtime::Trap;
+use wasmtime::{ResourceLimiter as _, Trap};
 
 use super::*;
 use crate::SandboxError;
@@ -105,6 +105,23 @@ async fn memory_ends_at_the_limit() -> Outcome {
     assert!(!compartment.store.data().growth.was_refused());
     assert_eq!(run(&mut compartment).await?, 32);
     assert!(compartment.store.data().growth.was_refused());
+    Ok(())
+}
+
+#[tokio::test]
+async fn tables_end_at_the_limit() -> Outcome {
+    // Grows by a thousand entries and tells how many it has in the end.
+    let grow = module(
+        "(table 0 funcref) (func (export \"run\") (result i32)
+           (block (loop (br_if 1 (i32.eq (table.grow (ref.null func) (i32.const 1000)) (i32.const -1))) (br 0)))
+           (table.size))",
+    );
+    let mut compartment = guest(&sandbox()?, &grow, "")?.start().await?;
+    assert_eq!(run(&mut compartment).await?, 50_000);
+    // The pool's slots end there too: what stands before them is asked by itself.
+    let growth = &mut compartment.store.data_mut().growth;
+    assert!(growth.table_growing(49_999, 50_000, None)?);
+    assert!(!growth.table_growing(50_000, 50_001, None)?);
     Ok(())
 }
 
