@@ -11,6 +11,7 @@
 )]
 
 mod load;
+mod power;
 mod zombie;
 
 use std::io::Read as _;
@@ -18,7 +19,6 @@ use std::thread;
 use std::time::Duration;
 
 use harness::{DatabaseMount, Oracle, Postgres, Server, wait_at_most};
-use rustix::process::Signal;
 use serde_json::json;
 
 use crate::load::Load;
@@ -45,9 +45,9 @@ fn nothing_is_lost_over_hundreds_of_kills() {
         0 => cluster.end_sessions(),
         // It stands still for a moment, while the database goes on.
         1 => {
-            server.signal(Signal::STOP);
+            server.pause();
             thread::sleep(Duration::from_millis(random(LIFE_MILLIS_MAX)));
-            server.signal(Signal::CONT);
+            server.resume();
         }
         _ => {}
     });

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use harness::{DatabaseMount, Postgres, Reply, Server, wait_at_most};
 use postgres::{Client, Transaction};
-use rustix::process::Signal;
 
 /// An intent is decided at its `not-after`, 30 seconds after it was written; the rest is for a busy machine.
 const DECIDED: Duration = Duration::from_secs(90);
@@ -67,11 +66,11 @@ fn stopped_while_the_create_waits() {
     let (cluster, server, mount) = scene();
     let mut blocker = cluster.superuser();
     let (lock, asker) = blocked_create(&cluster, &mount, &mut blocker);
-    server.signal(Signal::STOP);
+    server.pause();
     lock.commit().unwrap();
     // Past the intent's `not-after`: whatever the database has done by now, the server must not hand it out.
     thread::sleep(Duration::from_secs(33));
-    server.signal(Signal::CONT);
+    server.resume();
     let answer = asker.join().unwrap();
     assert!(!answer.as_ref().is_ok_and(Reply::is_ok), "a credential from beyond its intent: {answer:?}");
     wait_at_most(DECIDED, "the late create to be swept", || only_the_first_is_left(&cluster, &mount).then_some(()));

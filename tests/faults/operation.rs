@@ -23,6 +23,8 @@ pub(crate) enum Operation {
     Unmount,
     /// Deletes the connection's configuration.
     Delete,
+    /// Deletes the role.
+    DeleteRole,
     /// Moves the connection to another address of the same database.
     Move,
     /// Changes the administrator's password.
@@ -74,6 +76,7 @@ impl Operation {
             Self::Token => send("POST", "auth/token/revoke", Some(json!({ "token": cell.asker.token() }))),
             Self::Unmount => send("DELETE", &format!("sys/mounts/{path}"), None),
             Self::Delete => send("DELETE", &format!("{path}/config/pg"), None),
+            Self::DeleteRole => send("DELETE", &format!("{path}/roles/app"), None),
             Self::Move => {
                 let url = scene.cluster.url_with("localhost", "sslmode=disable");
                 let (path, body) = (format!("{path}/config/pg"), DatabaseMount::configuration(&url, &scene.cluster));

@@ -14,13 +14,15 @@ pub(crate) struct Scene {
     cells: usize,
 }
 
-/// A mount of its own with two credentials of a token of its own, and one that nothing concerns.
+/// A mount of its own with two credentials of a token of its own, and one that nothing concerns; and an entry elsewhere.
 pub(crate) struct Cell {
     pub(crate) mount: DatabaseMount,
     /// Asked for what was made.
     pub(crate) asker: Api,
     pub(crate) made: Vec<Credential>,
     bystander: Credential,
+    /// Key and value.
+    entry: (String, u64),
 }
 
 impl Scene {
@@ -28,6 +30,7 @@ impl Scene {
         let cluster = Postgres::start();
         let server = Server::armed();
         server.api().policy("asker", "path \"*\" { capabilities = [\"create\", \"read\", \"update\"] }");
+        server.api().mount("kv", "kv");
         let proxy = Proxy::new(&cluster);
         Self { server, cluster, proxy, cells: 0 }
     }
@@ -44,21 +47,25 @@ impl Scene {
         let path = format!("{}/creds/app", mount.path);
         let made = (0..2).map(|_| Credential::of(&asker.get(&path).expect(200))).collect();
         let bystander = mount.credential("else");
-        Cell { mount, asker, made, bystander }
+        let entry = (format!("cell-{}", self.cells), u64::try_from(self.cells).expect("a small number"));
+        api.put(&format!("kv/{}", entry.0), json!({ "round": entry.1 })).expect(204);
+        Cell { mount, asker, made, bystander, entry }
     }
 
     pub(crate) fn oracle<'a>(&'a self, cell: &'a Cell) -> Oracle<'a> {
         Oracle { cluster: &self.cluster, mount: &cell.mount, role: "app" }
     }
 
-    /// Time passes until nothing is undecided; then server and database must come to agree with the promises.
+    /// Time passes until nothing is undecided; then server and database must come to agree with the promises, and the
+    /// cell's entry must be there.
     #[track_caller]
     pub(crate) fn agrees(&self, cell: &Cell, promised: &Promised) {
+        let promised = Promised { written: [cell.entry.clone()].into(), ..promised.clone() };
         self.server.points().pass(SETTLED);
         self.wake(cell);
         let mut last = String::new();
         let agreed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            wait_until("agreement", || self.oracle(cell).check(promised).map_err(|e| last = e).ok());
+            wait_until("agreement", || self.oracle(cell).check(&promised).map_err(|e| last = e).ok());
         }));
         assert!(agreed.is_ok(), "server and database do not agree: {last}\n{}", self.log());
     }

@@ -1,7 +1,6 @@
 //! What happens inside of a call to the database: at a statement, and between a commit and its answer.
 
-use harness::{Answer, Credential, Promised, Reply, wait_until};
-use rustix::process::Signal;
+use harness::{Answer, Promised, Reply, wait_until};
 use serde_json::json;
 
 use crate::operation::{Begun, End, Operation};
@@ -55,12 +54,34 @@ fn stopped_inside_a_create() {
     for statement in [LOOKS, COMMITS] {
         let cell = scene.cell();
         let begun = at(&scene, &cell, Operation::Issue, statement, Answer::Held);
-        scene.server.signal(Signal::STOP);
+        scene.server.pause();
         scene.server.points().pass(40);
         scene.proxy.release();
-        scene.server.signal(Signal::CONT);
+        scene.server.resume();
         let promised = Operation::Issue.promised(&cell.made, &begun.answer(), End::Either);
         scene.agrees(&cell, &promised);
+        scene.ends(&cell);
+    }
+}
+
+/// In real time, and for longer than the database lets a transaction of ours wait (`IDLE_PATIENCE` in the engine's
+/// `client/identity.rs`, ten seconds): it is the database that ends it.
+#[test]
+fn stopped_inside_a_transaction_for_too_long() {
+    let mut scene = Scene::new();
+    for (operation, end) in [(Operation::Issue, End::Either), (Operation::Revoke, End::Go)] {
+        let cell = scene.cell();
+        let begun = at(&scene, &cell, operation, LOOKS, Answer::Held);
+        wait_until("the transaction to stand open", || (scene.cluster.open_transactions() == 1).then_some(()));
+        scene.server.pause();
+        wait_until("the database to end it", || (scene.cluster.open_transactions() == 0).then_some(()));
+        scene.proxy.release();
+        scene.server.resume();
+        let promised = operation.promised(&cell.made, &begun.answer(), end);
+        scene.agrees(&cell, &promised);
+        wait_until("nobody but who was told to have a user", || {
+            (scene.oracle(&cell).users().len() == promised.kept.len()).then_some(())
+        });
         scene.ends(&cell);
     }
 }
@@ -110,13 +131,10 @@ fn the_answer_to_a_commit_is_lost() {
 
     // The lease ends when it said before, though the user would live longer.
     let cell = scene.cell();
-    let expiry = |of: &Credential| {
-        cell.mount.api.put("sys/leases/lookup", json!({ "lease_id": of.lease })).ok()["data"]["expire_time"].clone()
-    };
-    let before = expiry(&cell.made[0]);
+    let before = cell.made[0].expiry(&cell.mount.api);
     let answer = at(&scene, &cell, Operation::Renew, EXTENDS, Answer::Lost).answer().unwrap();
     assert!(!answer.is_ok(), "a renewal without an answer was acknowledged: {answer:?}");
-    assert_eq!(expiry(&cell.made[0]), before);
+    assert_eq!(cell.made[0].expiry(&cell.mount.api), before);
     scene.agrees(&cell, &kept(&cell));
     scene.ends(&cell);
 

@@ -39,12 +39,19 @@ impl Credential {
         }
     }
 
+    /// When the lease ends, as the server says. None: it does not know the lease.
+    #[track_caller]
+    pub fn expiry(&self, api: &Api) -> Option<String> {
+        let reply = api.put("sys/leases/lookup", json!({ "lease_id": self.lease }));
+        assert!(matches!(reply.status, 200 | 400), "lease lookup answered {}: {}", reply.status, reply.body);
+        let time = || reply.body["data"]["expire_time"].as_str().expect("a time").to_owned();
+        (reply.status == 200).then(time)
+    }
+
     /// Whether the server still knows the lease.
     #[track_caller]
     pub fn is_live(&self, api: &Api) -> bool {
-        let reply = api.put("sys/leases/lookup", json!({ "lease_id": self.lease }));
-        assert!(matches!(reply.status, 200 | 400), "lease lookup answered {}: {}", reply.status, reply.body);
-        reply.status == 200
+        self.expiry(api).is_some()
     }
 }
 

@@ -23,6 +23,7 @@ mod process;
 mod proxy;
 mod replay;
 mod server;
+mod syncs;
 mod wait;
 
 pub use api::{Api, Reply};
@@ -38,4 +39,5 @@ pub use process::{Kept, powerless};
 pub use proxy::{Answer, Proxy};
 pub use replay::{Replay, Step, fits};
 pub use server::{Key, Server};
+pub use syncs::Syncs;
 pub use wait::{PATIENCE, wait_at_most, wait_until};

@@ -6,7 +6,7 @@ use crate::database::{Credential, DatabaseMount};
 use crate::postgres::Postgres;
 
 /// What the server acknowledged.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Promised {
     /// Key and value of each entry of the key-value engine at `kv/`.
     pub written: BTreeMap<String, u64>,
@@ -60,10 +60,15 @@ impl Oracle<'_> {
             ));
         }
         let api = &self.mount.api;
+        let mut due = Vec::new();
         for credential in &promised.kept {
-            if !users.contains(&credential.user) || !credential.is_live(api) {
-                return Err(format!("{} was given out and is gone", credential.lease));
+            match credential.expiry(api) {
+                Some(expiry) if users.contains(&credential.user) => due.push((credential.user.clone(), expiry)),
+                _ => return Err(format!("{} was given out and is gone", credential.lease)),
             }
+        }
+        if let Some(user) = self.cluster.ending_before(&due).first() {
+            return Err(format!("{user}: the database ends it before its lease ends"));
         }
         for credential in &promised.revoked {
             if users.contains(&credential.user) || credential.is_live(api) {

@@ -189,6 +189,22 @@ impl Postgres {
         rows.iter().map(|row| last(row.get(0))).collect()
     }
 
+    /// Those of these users that the database lets in no longer before the time given with each.
+    pub fn ending_before(&self, due: &[(String, String)]) -> Vec<String> {
+        let (users, times): (Vec<&str>, Vec<&str>) = due.iter().map(|(u, t)| (u.as_str(), t.as_str())).unzip();
+        let sql = "SELECT rolname::text FROM pg_roles
+                   JOIN unnest($1::text[], $2::text[]) AS due (user_name, due_at) ON rolname = user_name
+                   WHERE rolvaliduntil < due_at::timestamptz";
+        let rows = self.superuser().query(sql, &[&users, &times]).expect("times are compared");
+        rows.iter().map(|row| row.get(0)).collect()
+    }
+
+    /// How many sessions of the engines' administrator stand in a transaction, and wait for its next statement.
+    pub fn open_transactions(&self) -> i64 {
+        let sql = "SELECT count(*) FROM pg_stat_activity WHERE usename = $1 AND state LIKE 'idle in transaction%'";
+        self.superuser().query_one(sql, &[&Self::ADMIN]).expect("sessions are counted").get(0)
+    }
+
     /// Whether a role is there.
     pub fn has_role(&self, name: &str) -> bool {
         let row = self.superuser().query_one("SELECT count(*) FROM pg_roles WHERE rolname = $1", &[&name]);

@@ -27,6 +27,8 @@ pub enum Answer {
 struct State {
     target: u16,
     down: bool,
+    /// Connections that were asked for while it was.
+    refused: usize,
     wanted: Option<(String, Answer)>,
     /// The database has answered the statement.
     answered: bool,
@@ -75,13 +77,21 @@ impl Proxy {
 
     /// Ends all connections, and every new one at once, until [`Proxy::mend`].
     pub fn cut(&self) {
-        self.state.lock().down = true;
+        {
+            let mut state = self.state.lock();
+            (state.down, state.refused) = (true, 0);
+        }
         self.end_all();
     }
 
     /// Connections are possible again.
     pub fn mend(&self) {
         self.state.lock().down = false;
+    }
+
+    /// How many connections were asked for since it was cut.
+    pub fn refused(&self) -> usize {
+        self.state.lock().refused
     }
 
     /// Deals with the answer to the next statement that contains this text.
@@ -137,6 +147,7 @@ impl Shared {
     fn connect(self: &Arc<Self>, near: TcpStream) -> std::io::Result<()> {
         let mut state = self.lock();
         if state.down {
+            state.refused += 1;
             return near.shutdown(Shutdown::Both);
         }
         let far = TcpStream::connect(("127.0.0.1", state.target))?;

@@ -15,7 +15,9 @@ use crate::api::Api;
 use crate::artifacts::{armed_binary, binary};
 use crate::points::Points;
 use crate::postgres::free_port;
+use crate::process::Kept;
 use crate::process::{Kept, powerless};
+use crate::syncs::Syncs;
 use crate::wait::{PATIENCE, wait_at_most, wait_until};
 
 /// A running server. Dropping it kills it.
@@ -30,6 +32,8 @@ pub struct Server {
     file_size_max: Option<u32>,
     /// Without any of root's powers.
     powerless: bool,
+    /// Writes its syncs down.
+    syncs: Option<Syncs>,
     /// Of a build with failpoints.
     points: Option<Points>,
 }
@@ -177,6 +181,21 @@ impl Server {
         self.file_size_max = kib;
     }
 
+    /// From the next start on its syncs are written down. `failing`: the so-many-th of each thread fails.
+    pub fn trace_syncs(&mut self, failing: Option<u32>) {
+        self.syncs = Some(Syncs::new(self.folder(), failing));
+    }
+
+    /// From the next start on they are not.
+    pub fn trace_nothing(&mut self) {
+        self.syncs = None;
+    }
+
+    /// Its syncs.
+    pub fn syncs(&self) -> &Syncs {
+        self.syncs.as_ref().expect("a server whose syncs are written down")
+    }
+
     /// Kills it, starts it again and unseals it.
     pub fn crash_and_recover(&mut self) {
         self.kill();
@@ -187,6 +206,27 @@ impl Server {
     /// Sends a signal.
     pub fn signal(&self, signal: Signal) {
         self.kept.as_ref().expect("the server runs").signal(signal);
+    }
+
+    /// Stops it, and returns when no thread of it runs any more.
+    #[track_caller]
+    pub fn pause(&self) {
+        self.signal(Signal::STOP);
+        let threads = PathBuf::from(format!("/proc/{}/task", self.id()));
+        let stands = |thread: &Path| {
+            // The state comes after the name, which is in brackets.
+            let stat = fs::read_to_string(thread.join("stat")).unwrap_or_default();
+            stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with('T'))
+        };
+        wait_until("the server to stand still", || {
+            let mut threads = fs::read_dir(&threads).expect("a process has threads").flatten();
+            threads.all(|thread| stands(&thread.path())).then_some(())
+        });
+    }
+
+    /// Lets it go on.
+    pub fn resume(&self) {
+        self.signal(Signal::CONT);
     }
 
     /// A client with the root token.
@@ -239,6 +279,7 @@ impl Server {
             folder,
             file_size_max: None,
             powerless: false,
+            syncs: None,
             points: None,
         }
     }
@@ -252,10 +293,11 @@ impl Server {
         let log = fs::File::options().create(true).append(true).open(self.log_path()).expect("a log file");
         let error_log = log.try_clone().expect("a second handle");
         let binary = if self.points.is_some() { armed_binary() } else { binary() };
-        let mut command = match self.file_size_max {
-            None if self.powerless => powerless(binary),
-            None => Command::new(binary),
-            Some(kib) => {
+        let mut command = match (&self.syncs, self.file_size_max) {
+            (Some(syncs), _) => syncs.command(binary),
+            (None, None) if self.powerless => powerless(binary),
+            (None, None) => Command::new(binary),
+            (None, Some(kib)) => {
                 // An ignored signal stays ignored in the program that the shell becomes: its writes fail instead.
                 let mut shell = Command::new("bash");
                 shell.args(["-c", &format!("trap '' XFSZ; ulimit -f {kib}; exec \"$0\" \"$@\"")]).arg(binary);

@@ -24,6 +24,10 @@ pub(crate) fn prepare() -> Outcome<()> {
     if !found("setpriv") {
         packages.push("util-linux");
     }
+    if !found("strace") {
+        // A test watches what the server syncs.
+        packages.push("strace");
+    }
     if !succeeds(Command::new("python3").args(["-c", "import ensurepip, venv"])) {
         // The tests' cloud is a Python program.
         packages.push("python3-venv");

@@ -1,10 +1,10 @@
-//! Engines that die, hang, or read what changes; and their neighbours.
+//! Engines that die, hang, read what changes, or cannot read what was written; and their neighbours.
 
 use cofferdam_model::ErrorKind::{Backend, Internal};
 use serde_json::{Value, json};
 
 use crate::model::Act;
-use crate::world::{Read, Update, World, refused};
+use crate::world::{Read, Update, World, refused, until};
 
 #[tokio::test]
 async fn a_neighbour_answers_while_one_hangs_or_dies() {
@@ -59,4 +59,30 @@ async fn a_slot_of_another_backend_cannot_be_put() {
     assert_eq!(refused(world.ask(&world.root, Update, "db/foreign/main", json!({})).await), Internal);
     assert_eq!(refused(world.ask(&world.root, Update, "db/unnamed/main", json!({})).await), Internal);
     world.credential().await;
+}
+
+#[tokio::test]
+async fn a_lease_that_the_engine_cannot_read_waits_for_one_that_can() {
+    let mut world = World::new().await;
+    world.mounted().await;
+    let (lease, user) = world.credential().await;
+    let there = |world: &World| world.model.with("db.corp:5432", |s| s.users.contains(&user));
+    let named = json!({ "lease_id": lease });
+    world.model.upgrade(true);
+    world.restart().await;
+    let told = world.ask(&world.root, Update, "sys/leases/revoke", named.clone()).await.unwrap_err();
+    assert_eq!(told.kind, Backend);
+    assert!(told.to_string().contains("does not read format 1"), "{told}");
+    assert!(there(&world), "an engine was asked about a handle that it cannot read");
+    world.root(Update, "sys/leases/lookup", named.clone()).await;
+
+    // Back again: nobody has to ask.
+    world.model.upgrade(false);
+    world.restart().await;
+    world.clock.advance_seconds(3_600);
+    until("the lease goes by itself", || async { !there(&world) }).await;
+    until("its row goes too", || async {
+        world.ask(&world.root, Update, "sys/leases/lookup", named.clone()).await.is_err()
+    })
+    .await;
 }

@@ -2,6 +2,7 @@
 //! test holds or breaks a call.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use cofferdam_model::engine::{CallError, Cause, Failure};
@@ -72,6 +73,8 @@ pub(crate) struct Model {
     acts: Mutex<BTreeMap<String, (Act, usize)>>,
     /// Every password that was shown to an address.
     presented: Mutex<Vec<(String, String)>>,
+    /// The engine is a build that reads the next format of handles only.
+    reads_next: AtomicBool,
 }
 
 impl Model {
@@ -88,6 +91,16 @@ impl Model {
     /// Whether this address ever saw this password.
     pub(crate) fn was_shown(&self, address: &str, password: &str) -> bool {
         self.presented.lock().unwrap().iter().any(|(a, p)| a == address && p == password)
+    }
+
+    /// Another build of the engine, or the first one again.
+    pub(crate) fn upgrade(&self, reads_next: bool) {
+        self.reads_next.store(reads_next, Ordering::SeqCst);
+    }
+
+    /// The formats of handles that the engine reads.
+    pub(crate) fn reads_formats(&self) -> Vec<u32> {
+        vec![if self.reads_next.load(Ordering::SeqCst) { 2 } else { 1 }]
     }
 
     /// What the next `times` calls do at this place.

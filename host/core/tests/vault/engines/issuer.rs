@@ -93,7 +93,7 @@ impl Engine for Issuer {
             ],
             kinds: vec![Kind {
                 name: "user".to_owned(),
-                reads_formats: vec![1],
+                reads_formats: self.0.reads_formats(),
                 settles_after: 0,
                 creates_within: 10,
                 ends_itself: false,
