@@ -236,7 +236,7 @@ async fn browse(
             return Ok((access, all));
         }
         if page.next == after {
-            return Err(broken(mount, "shows the same page again and again"));
+            return Err(broken(engine, mount, "the same page again and again"));
         }
         after = page.next;
     }
