@@ -15,7 +15,6 @@ use crate::api::Api;
 use crate::artifacts::{armed_binary, binary};
 use crate::points::Points;
 use crate::postgres::free_port;
-use crate::process::Kept;
 use crate::process::{Kept, powerless};
 use crate::syncs::Syncs;
 use crate::wait::{PATIENCE, wait_at_most, wait_until};

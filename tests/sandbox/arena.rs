@@ -1,13 +1,20 @@
-//! One server for all attacks of this run, with a neighbour who must not notice any of them.
+//! One server for all attacks of this run, with a neighbour who must not notice any of them. Whatever is an attack goes
+//! through one of the functions here, for they look at the neighbour.
 
-use std::sync::OnceLock;
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
 use std::thread;
+use std::time::Instant;
 
-use harness::{Api, Reply, Server, hostile_engines, wait_until};
+use harness::{Api, PATIENCE, Reply, Server, hostile_engines, wait_until};
 use serde_json::{Value, json};
+
+use crate::neighbour::Neighbour;
 
 /// The server and what lives on it.
 pub(crate) struct Arena {
+    /// Asks nobody any more before the server goes.
+    neighbour: Arc<Neighbour>,
     server: Server,
     api: Api,
 }
@@ -15,16 +22,23 @@ pub(crate) struct Arena {
 /// The arena of this test run.
 pub(crate) fn arena() -> &'static Arena {
     static ARENA: OnceLock<Arena> = OnceLock::new();
-    ARENA.get_or_init(|| {
-        let server = Server::dev_with(&[format!("-dev-plugin-dir={}", hostile_engines().display())]);
-        let api = server.api();
-        api.mount("neighbour", "kv");
-        api.put("neighbour/greeting", json!({ "text": "hello" })).expect(204);
-        Arena { server, api }
-    })
+    ARENA.get_or_init(|| Arena::open(hostile_engines()))
 }
 
 impl Arena {
+    /// A server of its own, with the engines of this folder.
+    pub(crate) fn open(engines: &Path) -> Self {
+        let server = Server::dev_with(&[format!("-dev-plugin-dir={}", engines.display())]);
+        let api = server.api();
+        Self { neighbour: Neighbour::move_in(&api), server, api }
+    }
+
+    /// Whatever it is, the neighbour does not notice it.
+    #[track_caller]
+    pub(crate) fn unnoticed<T>(&self, attack: impl FnOnce() -> T) -> T {
+        self.neighbour.unnoticed(attack)
+    }
+
     /// A client with the root token.
     pub(crate) fn api(&self) -> &Api {
         &self.api
@@ -41,8 +55,27 @@ impl Arena {
     }
 
     /// Mounts a hostile engine.
+    #[track_caller]
     pub(crate) fn mount(&self, path: &str, engine: &str) {
-        self.api.mount(path, engine);
+        self.unnoticed(|| self.api.mount(path, engine));
+    }
+
+    /// An engine that is refused within a time, is not there afterwards, and troubles nobody.
+    #[track_caller]
+    pub(crate) fn stays_out(&self, path: &str, body: Value) -> Reply {
+        let begun = Instant::now();
+        let reply = self.unnoticed(|| self.api.post(&format!("sys/mounts/{path}"), body));
+        assert!(begun.elapsed() < PATIENCE, "{path} was refused after {:?}", begun.elapsed());
+        assert!((400..600).contains(&reply.status), "{path} was mounted: {}", reply.body);
+        let listed = self.api.get("sys/mounts").expect(200);
+        assert!(listed["data"].get(format!("{path}/")).is_none(), "{path} is listed");
+        reply
+    }
+
+    /// The same for one that would load, because of what it says of itself; reviewers are shown why.
+    #[track_caller]
+    pub(crate) fn undescribed(&self, path: &str, body: Value) {
+        self.shows(path, "description refused: ", || self.stays_out(path, body));
     }
 
     /// Mounts a hostile engine and tells it of a backend, called `pg`, at this port.
@@ -58,8 +91,9 @@ impl Arena {
     }
 
     /// An attack.
+    #[track_caller]
     pub(crate) fn attack(&self, path: &str, body: Value) -> Reply {
-        self.api.put(path, body)
+        self.unnoticed(|| self.api.put(path, body))
     }
 
     /// What `sys/sandbox/denials` has to say of a mount: how much in all, and what, newest first.
@@ -79,7 +113,7 @@ impl Arena {
     pub(crate) fn shows<T>(&self, path: &str, text: &str, attack: impl FnOnce() -> T) -> T {
         let mount = path.split('/').next().unwrap_or_default();
         let (before, _) = self.refusals(mount);
-        let came = attack();
+        let came = self.unnoticed(attack);
         let (after, shown) = self.refusals(mount);
         assert!(after > before, "{path}: nothing was counted as refused ({text:?} was expected)");
         let new = usize::try_from(after - before).unwrap_or(usize::MAX);
@@ -99,41 +133,23 @@ impl Arena {
     /// of it can appear any more.
     #[track_caller]
     pub(crate) fn forgets(&self, path: &str) {
-        wait_until("the half-made lease to be gone", || {
-            (self.api.list(&format!("sys/leases/lookup/{path}")).status == 404).then_some(())
-        });
+        let is_gone = || (self.api.list(&format!("sys/leases/lookup/{path}")).status == 404).then_some(());
+        self.unnoticed(|| wait_until("the half-made lease to be gone", is_gone));
     }
 
-    /// The neighbour answers as ever.
-    #[track_caller]
-    pub(crate) fn neighbour_is_well(&self) {
-        // Not its secret: an answer that was remembered would say nothing of its compartment.
-        assert_eq!(self.api.list("neighbour").expect(200)["data"]["keys"][0], "greeting");
-    }
-
-    /// So many equal attacks at once, each ended for this kind of reason; the neighbour answers while they last.
+    /// So many equal attacks at once, each ended for this kind of reason.
     #[track_caller]
     pub(crate) fn contained(&self, kind: &str, path: &str, at_once: usize) {
-        self.shows(path, &format!("call ended: {kind}: "), || self.all_end(path, at_once));
-    }
-
-    #[track_caller]
-    fn all_end(&self, path: &str, at_once: usize) {
-        let mut answers_meanwhile = 0;
-        let replies: Vec<Reply> = thread::scope(|scope| {
-            let attacks: Vec<_> =
-                (0..at_once).map(|_| scope.spawn(|| self.attack(path, json!({ "now": true })))).collect();
-            while !attacks.iter().all(thread::ScopedJoinHandle::is_finished) {
-                self.neighbour_is_well();
-                answers_meanwhile += 1;
-            }
-            attacks.into_iter().map(|a| a.join().expect("the attacker's thread")).collect()
-        });
-        assert!(answers_meanwhile > 0, "{path} was over before anybody could look");
-        for reply in replies {
+        let attack = || self.api.put(path, json!({ "now": true }));
+        let all = || {
+            thread::scope(|scope| {
+                let attacks: Vec<_> = (0..at_once).map(|_| scope.spawn(attack)).collect();
+                attacks.into_iter().map(|a| a.join().expect("the attacker's thread")).collect::<Vec<_>>()
+            })
+        };
+        for reply in self.shows(path, &format!("call ended: {kind}: "), all) {
             names_the_culprit(&reply, path);
         }
-        self.neighbour_is_well();
     }
 }
 

@@ -4,46 +4,16 @@ use std::fs;
 use std::io::Write as _;
 use std::process::{Command, Output, Stdio};
 
-use harness::{Server, binary, hostile_engines};
+use harness::{binary, hostile_engines};
+use serde_json::json;
 
-use crate::arena::arena;
+use crate::arena::Arena;
+use crate::component::{around, module};
 
 /// A component with one function that does nothing so many times.
 fn long(instructions: usize) -> Vec<u8> {
-    let mut body = vec![0x00];
-    for _ in 0..instructions {
-        // i32.const 1, drop
-        body.extend([0x41, 0x01, 0x1a]);
-    }
-    body.push(0x0b);
-    let mut code = leb(1);
-    code.extend(leb(body.len()));
-    code.extend(body);
-    let mut module = b"\0asm\x01\0\0\0".to_vec();
-    section(&mut module, 1, &[0x01, 0x60, 0x00, 0x00]);
-    section(&mut module, 3, &[0x01, 0x00]);
-    section(&mut module, 10, &code);
-    let mut component = b"\0asm\x0d\0\x01\0".to_vec();
-    section(&mut component, 1, &module);
-    component
-}
-
-fn section(out: &mut Vec<u8>, id: u8, content: &[u8]) {
-    out.push(id);
-    out.extend(leb(content.len()));
-    out.extend(content);
-}
-
-fn leb(mut number: usize) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    loop {
-        let low = u8::try_from(number & 0x7f).expect("seven bits");
-        number >>= 7;
-        bytes.push(if number == 0 { low } else { low | 0x80 });
-        if number == 0 {
-            return bytes;
-        }
-    }
+    // i32.const 1, drop
+    around(&module(&[0x41, 0x01, 0x1a].repeat(instructions), false))
 }
 
 /// The server's own compiler, with so many seconds and MiB.
@@ -80,10 +50,8 @@ fn a_component_that_does_not_compile_is_refused_and_nothing_else_happens() {
     fs::write(folder.path().join("broken.wasm"), b"\0asm\x0d\0\x01\0\x01\x05hello").unwrap();
     let policy = fs::read_to_string(hostile_engines().join("memory.toml")).unwrap();
     fs::write(folder.path().join("broken.toml"), policy.replace("\"memory\"", "\"broken\"")).unwrap();
-    let server = Server::dev_with(&[format!("-dev-plugin-dir={}", folder.path().display())]);
-    let api = server.api();
-    let said = api.post("sys/mounts/broken", serde_json::json!({ "type": "broken" }));
-    assert!(!said.is_ok() && said.body.to_string().contains("broken"), "{}", said.body);
-    api.mount("compiled", "memory");
-    arena().neighbour_is_well();
+    let arena = Arena::open(folder.path());
+    let said = arena.stays_out("broken", json!({ "type": "broken" }));
+    assert!(said.body.to_string().contains("broken"), "{}", said.body);
+    arena.mount("compiled", "memory");
 }

@@ -83,9 +83,9 @@ fn no_other_place_does() {
     }
     assert_eq!(other.visits(), 0, "somebody came through");
     assert_eq!(site.visits(), 0, "under another name");
-    assert!(!done(&attack("http-other/alone/get", "http", &granted, "/")), "a call without a backend");
+    let alone = || attack("http-other/alone/get", "http", &granted, "/");
+    assert!(!done(&arena().shows("http-other/", "request http://", alone)), "a call without a backend");
     assert!(done(&attack("http-other/send/site/get", "http", &granted, "/")), "the twin");
-    arena().neighbour_is_well();
 }
 
 #[test]
@@ -123,7 +123,8 @@ fn endpoints_that_say_two_things_are_refused() {
         ("none", "https://".to_owned()),
     ] {
         assert_eq!(configure("http-urls", name, &endpoint).status, 400, "{endpoint}");
-        let reply = attack(&format!("http-urls/send/{name}/get"), "http", &other.authority(), "/");
+        let path = format!("http-urls/send/{name}/get");
+        let reply = arena().shows(&path, "request http://", || attack(&path, "http", &other.authority(), "/"));
         assert!(!done(&reply), "{name} opened a hole");
     }
     assert_eq!(other.visits(), 0);
@@ -147,12 +148,14 @@ fn a_redirect_leads_nowhere_else() {
 fn the_host_header_is_the_granted_one() {
     let site = Site::open();
     mount("http-host", &site.url());
-    let reply = attack("http-host/send/site/host", "http", &site.authority(), "/");
+    let send = |how: &str| attack(&format!("http-host/send/site/{how}"), "http", &site.authority(), "/");
+    let reply = arena().shows("http-host/", "write a Host header: ", || send("host"));
     assert!(!done(&reply) && came_of(&reply)["status"] == 200, "{}", reply.body);
     let heads = site.heads();
     let hosts: Vec<&str> = heads.iter().flat_map(|h| h.lines()).filter(|l| l.starts_with("host:")).collect();
     assert_eq!(hosts, [format!("host: {}", site.authority())]);
-    assert!(!done(&attack("http-host/send/site/tunnel", "http", &site.authority(), "/")));
+    let shown = format!("request {}: its method", site.authority());
+    assert!(!done(&arena().shows("http-host/", &shown, || send("tunnel"))));
     assert_eq!(site.heads().len(), 1, "a tunnel was asked for");
 }
 
@@ -160,9 +163,13 @@ fn the_host_header_is_the_granted_one() {
 fn answers_without_end_are_cut() {
     let site = Site::open();
     mount("http-endless", &site.url());
+    let endless = || attack("http-endless/send/site/get", "http", &site.authority(), "/endless");
+    let reply = arena().shows("http-endless/", &format!("receive from {}: ", site.url()), endless);
+    // A body's errors are texts.
+    let what = came_of(&reply)["what"].as_str().unwrap_or_default().to_owned();
+    assert!(what.contains("response body size exceeds"), "{} {}", reply.status, reply.body);
+    // Here it is the site that does wrong.
     for (at, part) in [
-        // A body's errors are texts.
-        ("/endless", "response body size exceeds"),
         ("/headers", "HttpResponseHeaderSectionSize"),
         ("/silent", "ConnectionReadTimeout"),
         ("/stuck", "read timeout"),
@@ -170,14 +177,12 @@ fn answers_without_end_are_cut() {
         let reply = attack("http-endless/send/site/get", "http", &site.authority(), at);
         let what = came_of(&reply)["what"].as_str().unwrap_or_default().to_owned();
         assert!(what.contains(part), "{at}: {} {}", reply.status, reply.body);
-        arena().neighbour_is_well();
     }
     // Drop by drop, each within the time: only the deadline of the call ends that.
     let drops = || attack("http-endless/send/site/get", "http", &site.authority(), "/drops");
     names_the_culprit(&arena().shows("http-endless/", "call ended: deadline: ", drops), "http-endless");
     let gone = |site: &Site| (site.open_now() == 0).then_some(());
     wait_until("the connections of ended calls to be closed", || gone(&site));
-    arena().neighbour_is_well();
 }
 
 #[test]
@@ -185,14 +190,14 @@ fn requests_without_end_are_cut() {
     let site = Site::open();
     mount("http-flood", &site.url());
     let sends = |how: &str| attack(&format!("http-flood/send/site/{how}"), "http", &site.authority(), "/");
-    let upload = sends("upload");
+    let shows = |text: &str, how: &str| arena().shows("http-flood/", text, || sends(how));
+    let upload = shows(&format!("send to {}: ", site.url()), "upload");
     assert!(!done(&upload), "{}", upload.body);
-    let headers = sends("headers");
+    let headers = shows("call ended: trap: ", "headers");
     assert!(!done(&headers), "{}", headers.body);
     assert!(site.heads().iter().all(|h| h.len() < 100_000), "the headers went out");
-    let crowd = sends("crowd");
+    let crowd = shows("too many requests at once", "crowd");
     assert_eq!(came_of(&crowd)["what"], 2, "of ten at once: {}", crowd.body);
-    arena().neighbour_is_well();
 }
 
 #[test]
@@ -203,25 +208,21 @@ fn one_value_many_times_is_not_copied() {
     let reply = arena().shows("http-aliases/", "call ended: trap: ", flood);
     let said = reply.body["errors"].to_string();
     assert!(said.contains("too much data is being copied"), "{said}");
-    arena().neighbour_is_well();
 }
 
 #[test]
 fn many_at_once_leave_the_neighbour_alone() {
     let site = Site::open();
     mount("http-many", &site.url());
-    let mut answers_meanwhile = 0;
-    thread::scope(|scope| {
-        let attacks: Vec<_> = (0..8)
-            .map(|_| scope.spawn(|| attack("http-many/send/site/get", "http", &site.authority(), "/endless")))
-            .collect();
-        while !attacks.iter().all(thread::ScopedJoinHandle::is_finished) {
-            arena().neighbour_is_well();
-            answers_meanwhile += 1;
-        }
-        assert!(attacks.into_iter().all(|a| !done(&a.join().unwrap())));
-    });
-    assert!(answers_meanwhile > 0);
+    let many = || {
+        thread::scope(|scope| {
+            let attacks: Vec<_> = (0..8)
+                .map(|_| scope.spawn(|| attack("http-many/send/site/get", "http", &site.authority(), "/endless")))
+                .collect();
+            assert!(attacks.into_iter().all(|a| !done(&a.join().unwrap())));
+        });
+    };
+    arena().shows("http-many/", "receive from ", many);
 }
 
 #[test]
@@ -248,14 +249,16 @@ fn an_answer_ends_with_its_grant() {
     mount("http-hold", &site.url());
     let hold = || done(&attack("http-hold/send/site/hold", "http", &site.authority(), "/"));
     assert!(hold(), "the twin: a grant that stays");
-    let held = thread::scope(|scope| {
-        let attack = scope.spawn(hold);
-        // The attack waits for two seconds before it reads on.
-        wait_until("the second request", || (site.heads().len() == 2).then_some(()));
-        arena().api().delete("http-hold/config/site").expect(204);
-        attack.join().unwrap()
-    });
-    assert!(!held, "the call survived its configuration");
+    let withdrawn = || {
+        thread::scope(|scope| {
+            let attack = scope.spawn(hold);
+            // The attack waits for two seconds before it reads on.
+            wait_until("the second request", || (site.heads().len() == 2).then_some(()));
+            arena().api().delete("http-hold/config/site").expect(204);
+            attack.join().unwrap()
+        })
+    };
+    assert!(!arena().shows("http-hold/", "call ended: withdrawn: ", withdrawn), "the call survived its configuration");
 }
 
 #[test]

@@ -23,17 +23,19 @@ fn what_it_says_of_itself_is_checked_before_it_is_mounted() {
         "kind-unread",
         "for-ever",
     ] {
-        let path = format!("lie-{lie}");
-        let body = json!({ "type": "lies", "options": { "lie": lie } });
-        let reply = arena().api().post(&format!("sys/mounts/{path}"), body);
-        assert!(reply.status >= 400, "{lie} was mounted");
-        let listed = arena().api().get("sys/mounts").expect(200);
-        assert!(listed["data"].get(format!("{path}/")).is_none(), "{lie} is listed");
+        arena().undescribed(&format!("lie-{lie}"), json!({ "type": "lies", "options": { "lie": lie } }));
     }
     arena().api().post("sys/mounts/lie-none", json!({ "type": "lies", "options": { "lie": "" } })).expect(204);
     arena().api().get("lie-none/rest").expect(200);
     assert!(!arena().log().contains("\n[INFO] all is well"), "a name wrote a line of the log");
-    arena().neighbour_is_well();
+}
+
+#[test]
+fn nobody_is_reached_by_a_description() {
+    let body = json!({ "type": "lies", "options": { "lie": "reaching" } });
+    arena().shows("lie-reaching/", "the call has no network", || {
+        arena().api().post("sys/mounts/lie-reaching", body).expect(204);
+    });
 }
 
 #[test]
@@ -44,7 +46,9 @@ fn another_route_than_the_policys_brings_no_network() {
     let address = format!("127.0.0.1:{port}");
     let url = format!("postgresql://u:p@{address}/postgres");
     for _ in 0..2 {
-        let said = arena().attack("lie-route/config/pg", json!({ "connection_url": url, "address": address }));
+        let body = json!({ "connection_url": url, "address": address });
+        let attack = || arena().attack("lie-route/config/pg", body);
+        let said = arena().shows("lie-route/", "the call has no network", attack);
         assert!(!(said.is_ok() && said.body["data"]["connected"] == true), "it named its own target: {}", said.body);
     }
 }
@@ -60,7 +64,6 @@ fn a_handle_that_could_not_be_read_again_is_not_taken() {
         arena().forgets(&path);
     }
     arena().api().get("lie-handle/creds/pg/honest").expect(200);
-    arena().neighbour_is_well();
 }
 
 #[test]
@@ -75,5 +78,4 @@ fn too_few_and_too_many_answers_end_nothing() {
         arena().api().put("sys/leases/lookup", json!({ "lease_id": id })).expect(200);
     }
     arena().api().put("sys/leases/revoke-force/lie-answers", json!({})).expect(204);
-    arena().neighbour_is_well();
 }

@@ -8,7 +8,6 @@ use crate::arena::arena;
 fn small_steps_end_at_the_limit() {
     arena().mount("steps", "memory");
     arena().ends("memory", "steps/attack/steps", json!({}));
-    arena().neighbour_is_well();
     arena().api().get("steps/attack/rest").expect(200);
 }
 
@@ -16,6 +15,5 @@ fn small_steps_end_at_the_limit() {
 fn a_leap_beyond_the_limit_is_refused() {
     arena().mount("leaps", "memory");
     arena().ends("memory", "leaps/attack/leaps", json!({}));
-    arena().neighbour_is_well();
     arena().api().get("leaps/attack/rest").expect(200);
 }

@@ -93,7 +93,6 @@ fn no_other_address_is() {
         refused("net-other/reach/pg/connect", &address, &format!("connect {}", as_shown(&address)));
     }
     trap.is_untouched();
-    arena().neighbour_is_well();
 }
 
 #[test]
@@ -231,7 +230,6 @@ fn a_backend_that_never_answers_holds_one_call_until_its_deadline() {
         thread::scope(|scope| {
             let attack = scope.spawn(|| arena().attack("net-wait/reach/pg/hold", json!({ "address": address })));
             let held = visitor(&listener);
-            arena().neighbour_is_well();
             names_the_culprit(&attack.join().unwrap(), "net-wait/");
             drop(held);
         });
@@ -246,7 +244,6 @@ fn connections_are_counted() {
     let reply = arena().shows("net-hoard/", "the call has used up its sockets", hoard);
     // The policy allows four.
     assert!(!reply.is_ok() || reply.body["data"]["what"] == "4", "{}", reply.body);
-    arena().neighbour_is_well();
 }
 
 #[test]

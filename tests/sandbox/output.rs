@@ -14,7 +14,6 @@ fn what_it_prints_is_not_kept() {
     arena().attack("print/attack/print", json!({}));
     let grown = arena().log().len() - before;
     assert!(grown < LOG_BYTES_MAX, "the log grew by {grown} bytes");
-    arena().neighbour_is_well();
 }
 
 #[test]
@@ -24,7 +23,6 @@ fn what_it_logs_is_cut() {
     arena().attack("logger/attack/log", json!({}));
     let grown = arena().log().len() - before;
     assert!(grown < LOG_BYTES_MAX, "the log grew by {grown} bytes");
-    arena().neighbour_is_well();
 }
 
 #[test]
@@ -41,5 +39,4 @@ fn it_forges_no_line_of_the_log() {
 fn an_answer_too_large_is_a_fault() {
     arena().mount("large", "output");
     arena().ends("trap", "large/attack/answer", json!({}));
-    arena().neighbour_is_well();
 }

@@ -24,24 +24,26 @@ fn malformed_plans_make_no_lease() {
         "handle-no-json",
         "carry-no-json",
     ] {
-        let reply = arena().api().get(&format!("plans/creds/pg/{how}"));
+        let ask = || arena().api().get(&format!("plans/creds/pg/{how}"));
+        let reply = arena().shows("plans/", "call ended: answer: ", ask);
         assert!(reply.status >= 400, "{how} was taken: {}", reply.body);
         assert_eq!(leases_below(&format!("plans/creds/pg/{how}")), 0, "{how} left a lease");
     }
-    arena().neighbour_is_well();
 }
 
 #[test]
 fn a_call_with_network_may_not_plan() {
     arena().mount_with_backend("plan-reaching", "plan", Postgres::shared().port());
-    names_the_culprit(&arena().api().get("plan-reaching/reaching/pg/honest"), "plan-reaching/");
+    let ask = || arena().api().get("plan-reaching/reaching/pg/honest");
+    let reply = arena().shows("plan-reaching/", "it answered with a plan in a call with network", ask);
+    names_the_culprit(&reply, "plan-reaching/");
     assert_eq!(leases_below("plan-reaching/reaching/pg"), 0);
 }
 
 #[test]
 fn a_wish_for_ever_is_clamped() {
     arena().mount_with_backend("plan-ever", "plan", Postgres::shared().port());
-    let lease = arena().api().get("plan-ever/creds/pg/for-ever").expect(200);
+    let lease = arena().unnoticed(|| arena().api().get("plan-ever/creds/pg/for-ever")).expect(200);
     let seconds = lease["lease_duration"].as_u64().unwrap();
     assert!(seconds <= 768 * 3_600, "{seconds} seconds");
 }
@@ -50,7 +52,8 @@ fn a_wish_for_ever_is_clamped() {
 fn what_is_somebody_elses_is_refused_and_left_alone() {
     arena().mount_with_backend("plan-else", "plan", Postgres::shared().port());
     let honest = arena().api().get("plan-else/creds/pg/honest").expect(200);
-    let reply = arena().api().get("plan-else/creds/pg/somebody-elses");
+    let ask = || arena().api().get("plan-else/creds/pg/somebody-elses");
+    let reply = arena().shows("plan-else/", "an object that another live lease holds", ask);
     assert!(reply.status >= 400, "two leases over one object: {}", reply.body);
     assert_eq!(leases_below("plan-else/creds/pg/somebody-elses"), 0);
     let id = honest["lease_id"].as_str().unwrap();

@@ -3,9 +3,11 @@
 use std::fs;
 use std::process::{Command, Stdio};
 
-use harness::{Kept, Server, binary, hostile_engines, wait_until};
+use harness::{Kept, binary, hostile_engines, wait_until};
 use serde_json::json;
 use tempfile::TempDir;
+
+use crate::arena::Arena;
 
 /// A folder with one hostile engine and a policy that somebody changed.
 fn folder(engine: &str, change: impl Fn(String) -> String) -> TempDir {
@@ -17,26 +19,19 @@ fn folder(engine: &str, change: impl Fn(String) -> String) -> TempDir {
     folder
 }
 
-fn server(folder: &TempDir) -> Server {
-    Server::dev_with(&[format!("-dev-plugin-dir={}", folder.path().display())])
-}
-
 /// The engine cannot be mounted, and the server is as well as ever.
 #[track_caller]
 fn does_not_load(folder: &TempDir, engine: &str) {
-    let server = server(folder);
-    let api = server.api();
-    let reply = api.post("sys/mounts/x", json!({ "type": engine }));
-    assert!((400..600).contains(&reply.status), "it was mounted: {}", reply.body);
-    assert!(api.get("sys/mounts").expect(200)["data"].get("x/").is_none(), "the mount is listed");
-    api.put("secret/data/a", json!({ "data": { "v": 1 } })).expect(200);
-    api.get("secret/data/a").expect(200);
+    let arena = Arena::open(folder.path());
+    arena.stays_out("x", json!({ "type": engine }));
+    arena.api().put("secret/data/a", json!({ "data": { "v": 1 } })).expect(200);
+    arena.api().get("secret/data/a").expect(200);
 }
 
 #[test]
 fn the_twin_loads() {
     let folder = folder("storage", |policy| policy);
-    server(&folder).api().mount("x", "storage");
+    Arena::open(folder.path()).mount("x", "storage");
 }
 
 #[test]

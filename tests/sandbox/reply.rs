@@ -11,17 +11,16 @@ fn what_is_no_answer_is_a_fault() {
         arena().ends("answer", &format!("garbage/attack/{how}"), json!({}));
     }
     arena().api().get("garbage/attack/rest").expect(200);
-    arena().neighbour_is_well();
 }
 
 #[test]
 fn what_cannot_be_done_is_refused() {
     arena().mount("refused", "reply");
     for how in ["rotate", "keys"] {
-        let reply = arena().attack(&format!("refused/attack/{how}"), json!({}));
+        let attack = || arena().attack(&format!("refused/attack/{how}"), json!({}));
+        let reply = arena().shows("refused/", "call ended: answer: ", attack);
         assert!(reply.status >= 400, "{how} was taken: {}", reply.body);
     }
-    arena().neighbour_is_well();
 }
 
 #[test]

@@ -21,7 +21,6 @@ fn in_handle() {
     let metrics = arena().api().get("sys/metrics?format=prometheus").expect(200);
     let counted = "cofferdam_engine_faults_total{engine=\"trap\",kind=\"trap\",mount=\"trap-handle/\"} 1\n";
     assert!(metrics.as_str().unwrap().contains(counted), "{metrics}");
-    arena().neighbour_is_well();
 }
 
 #[test]
@@ -30,7 +29,6 @@ fn in_create() {
     let ask = || arena().api().get("trap-create/creds/pg/create");
     names_the_culprit(&arena().shows("trap-create/", "call ended: trap: ", ask), "trap-create/");
     arena().forgets("trap-create/creds/pg/create");
-    arena().neighbour_is_well();
 }
 
 #[test]
@@ -41,7 +39,6 @@ fn in_renew() {
     let reply = arena().shows("trap-renew/", "call ended: trap: ", renew);
     names_the_culprit(&reply, "trap-renew/");
     assert!(live(lease(&made)), "a renewal that failed ended the lease");
-    arena().neighbour_is_well();
 }
 
 #[test]
@@ -52,7 +49,6 @@ fn in_revoke() {
     let revoke = || arena().api().put("sys/leases/revoke", json!({ "lease_id": lease(&made), "sync": true }));
     let reply = arena().shows("trap-revoke/", "call ended: trap: ", revoke);
     assert!(reply.status >= 400, "the revocation claims to have succeeded: {}", reply.body);
-    arena().neighbour_is_well();
     // Others of the same mount are not held up.
     arena().api().put("sys/leases/revoke", json!({ "lease_id": lease(&other), "sync": true })).expect(204);
     assert!(!live(lease(&other)));

@@ -38,7 +38,6 @@ fn before_the_promotion_the_old_secret_stays() {
     assert!(!is_rotated("turn-steps", "endless-apply"));
     assert!(rotate("turn-steps", "honest").is_ok(), "those that do no wrong are rotated");
     assert!(is_rotated("turn-steps", "honest"));
-    arena().neighbour_is_well();
 }
 
 #[test]
@@ -49,7 +48,6 @@ fn after_the_promotion_the_new_one_stays() {
         arena().shows("turn-retire/", &ended, || rotate("turn-retire", how));
         assert!(is_rotated("turn-retire", how), "{how}: the old secret is back");
     }
-    arena().neighbour_is_well();
 }
 
 #[test]
@@ -67,7 +65,6 @@ fn an_inventory_that_is_none_is_told_of_and_the_others_are_shown() {
     for backend in ["trap", "crowded", "broken", "endless"] {
         assert!(warnings.contains(&format!("{backend}: not looked at")), "{backend}: {warnings}");
     }
-    arena().neighbour_is_well();
 }
 
 #[test]
@@ -80,5 +77,4 @@ fn in_its_existence_check() {
     let reply = arena().shows("turn-exists/", "call ended: trap: ", ask);
     names_the_culprit(&reply, "turn-exists/");
     updates.post("turn-exists/upsert/rest", json!({})).expect(200);
-    arena().neighbour_is_well();
 }

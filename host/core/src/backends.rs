@@ -9,6 +9,7 @@ use cofferdam_model::engine::{Call, CallError, Done, Ended, Engine, EngineLease,
 use cofferdam_model::{Error, Result, ids};
 
 use crate::calls::BACKEND_DEADLINE;
+use crate::mounts::MountEntry;
 use crate::vault::Vault;
 
 const REVOKE_DEADLINE: Duration = Duration::from_secs(15);
@@ -31,7 +32,7 @@ impl EngineBackends {
             .by_uuid(&lease.mount)
             .ok_or_else(|| Error::internal(format!("lease {}: its mount is gone", lease.id)))?;
         let engine = vault.engine(&mount).await?;
-        self.check_format(&*engine, &mount.options(), lease).await?;
+        self.check_format(&*engine, &mount, lease).await?;
         let access = vault.targets.access_of(&mount, &lease.backend, lease.generation).await?;
         if access.target.is_none() {
             // Without its backend an engine could only guess, and a guessed "absent" would forget the object.
@@ -42,8 +43,8 @@ impl EngineBackends {
     }
 
     /// An engine that cannot read what an earlier build remembered must not guess.
-    async fn check_format(&self, engine: &dyn Engine, options: &[(String, String)], lease: &Lease) -> Result<()> {
-        let description = engine.describe(options).await?;
+    async fn check_format(&self, engine: &dyn Engine, mount: &MountEntry, lease: &Lease) -> Result<()> {
+        let description = engine.describe(&mount.path, &mount.options()).await?;
         let reads =
             description.kind(&lease.record.kind).is_some_and(|k| k.reads_formats.contains(&lease.record.handle.format));
         if reads {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use cofferdam_acl::{Acl, Ask};
+use cofferdam_leases::IssueError;
 use cofferdam_model::engine::{
     BackendAccess, CallError, Cause, ConnectionLimits, Done, Engine, EngineRequest, ExistsGate, Failure, Lane, Outcome,
     Reply,
@@ -81,7 +82,7 @@ fn allow(asked: &Asked<'_>, operation: Operation) -> Result<()> {
 /// Answers a request on an engine's mount.
 pub(crate) async fn engine(vault: &Arc<Vault>, asked: Asked<'_>) -> Result<Response> {
     let engine = vault.engine(&asked.mount).await?;
-    let description = engine.describe(&asked.mount.options()).await?;
+    let description = engine.describe(&asked.mount.path, &asked.mount.options()).await?;
     let found = description.find(asked.rest);
     let upsert = asked.request.operation == Operation::Update && found.as_ref().is_some_and(|(r, _)| r.upsert);
     let (creates, updates) =
@@ -127,7 +128,7 @@ async fn run(vault: &Arc<Vault>, asked: &Asked<'_>, routed: &Routed<'_>, gated: 
         match done.value {
             Outcome::Issue(plan) => {
                 if prepared.access.is_some() {
-                    return Err(broken(&asked.mount, "planned a credential in a call with network"));
+                    return Err(broken(&*routed.engine, &asked.mount, "a plan in a call with network"));
                 }
                 let order = crate::issue::Order {
                     mount: &asked.mount,
@@ -138,8 +139,8 @@ async fn run(vault: &Arc<Vault>, asked: &Asked<'_>, routed: &Routed<'_>, gated: 
                     whose: crate::issue::For::Token(&asked.token),
                 };
                 match crate::issue::issue(vault, order, plan, done.changes).await {
-                    Err(cofferdam_leases::IssueError::Stale) => continue,
-                    Err(cofferdam_leases::IssueError::Failed(e)) => return Err(e),
+                    Err(IssueError::Stale) => continue,
+                    Err(IssueError::Failed(e) | IssueError::Taken(e)) => return Err(e),
                     Ok(response) => return Ok(response),
                 }
             }
@@ -167,7 +168,8 @@ async fn run(vault: &Arc<Vault>, asked: &Asked<'_>, routed: &Routed<'_>, gated: 
             }
             Outcome::Keep(keeping) => {
                 let access = prepared.access.as_ref();
-                if let Some(answer) = crate::kept::keep(vault, &asked.mount, access, keeping, &done.changes).await? {
+                let (engine, mount) = (&*routed.engine, &asked.mount);
+                if let Some(answer) = crate::kept::keep(vault, engine, mount, access, keeping, &done.changes).await? {
                     return Ok(answer);
                 }
             }
@@ -326,7 +328,7 @@ fn respond(asked: &Asked<'_>, routed: &Routed<'_>, reply: Reply) -> Result<Respo
     let data = match reply.data {
         Some(text) => Some(
             serde_json::value::RawValue::from_string(text)
-                .map_err(|e| broken(&asked.mount, &format!("answered with broken JSON: {e}")))?,
+                .map_err(|e| broken(&*routed.engine, &asked.mount, &format!("broken JSON: {e}")))?,
         ),
         None => None,
     };
@@ -370,7 +372,8 @@ fn resolve(template: &str, params: &[(String, String)]) -> String {
     }
 }
 
-/// An engine that breaks the contract.
-pub(crate) fn broken(mount: &MountEntry, what: &str) -> Error {
-    Error::backend(format!("engine {} at {}: {what}", mount.kind, mount.path))
+/// An engine that breaks the contract with an answer, in a way that only shows here. Reviewers are told too.
+pub(crate) fn broken(engine: &dyn Engine, mount: &MountEntry, answer: &str) -> Error {
+    engine.blame(&mount.path, answer);
+    Error::backend(format!("engine {} at {}: it answered with {answer}", mount.kind, mount.path))
 }

@@ -238,11 +238,11 @@ async fn browse(
             return Ok((access, all));
         }
         if page.next == after {
-            return Err(broken(mount, "shows the same page again and again"));
+            return Err(broken(engine, mount, "the same page again and again"));
         }
         after = page.next;
     }
-    Err(broken(mount, "shows pages without end"))
+    Err(broken(engine, mount, "pages without end"))
 }
 
 async fn ignored(vault: &Vault, mount: &MountEntry) -> Result<HashMap<String, Ignored>> {

@@ -55,20 +55,17 @@ pub(crate) async fn issue(
     changes: Changes,
 ) -> Result<Response, IssueError> {
     vault.fence.check()?;
-    let mount = order.mount.clone();
+    let (mount, engine) = (order.mount.clone(), order.engine.clone());
     let (token, stock) = match order.whose {
         For::Token(token) => (Some(token), None),
         For::Stock(stock) => (None, Some(stock)),
     };
     let Some(kind) = order.description.kind(&plan.kind).cloned() else {
-        return Err(broken(
-            &mount,
-            &format!("planned a credential of kind {:?}, which it does not describe", plan.kind),
-        )
-        .into());
+        let answer = format!("a plan of the kind {:?}, which it does not describe", plan.kind);
+        return Err(broken(&*engine, &mount, &answer).into());
     };
     if plan.object.is_empty() || plan.object.len() > OBJECT_BYTES_MAX || plan.object.contains('\0') {
-        return Err(broken(&mount, "planned an object without a usable name").into());
+        return Err(broken(&*engine, &mount, "a plan for an object without a usable name").into());
     }
     if token.is_some_and(|token| token.uses_left == Some(1)) {
         return Err(Error::invalid(
@@ -78,7 +75,8 @@ pub(crate) async fn issue(
     }
     let access = vault.targets.access(&mount, &plan.backend).await?;
     let Some(generation) = access.target.as_ref().map(|t| t.generation) else {
-        return Err(Error::backend(format!("unknown connection {:?}", plan.backend)).into());
+        let answer = format!("a plan for the backend {:?}, which is not configured", plan.backend);
+        return Err(broken(&*engine, &mount, &answer).into());
     };
     let (default_ttl, max_ttl) = mount.ttls(vault.system_ttls());
     let limits = Limits {
@@ -100,7 +98,7 @@ pub(crate) async fn issue(
         generation,
         identity: identity(&mount.uuid, &access),
         token: token.map(|token| token.digest.clone()),
-        digest: order.engine.digest().to_owned(),
+        digest: engine.digest().to_owned(),
         ttl: clamped.ttl,
         creates_within: kind.creates_within,
         settles_after: kind.settles_after,
@@ -110,7 +108,6 @@ pub(crate) async fn issue(
         plan,
         shelf,
     };
-    let engine = order.engine.clone();
     let deadline = Duration::from_secs(kind.creates_within);
     let mut call = vault.call(&mount, order.request_id, token, Some(access), deadline, Lane::Serve);
     if let Some(ahead) = stock {
@@ -118,7 +115,11 @@ pub(crate) async fn issue(
     }
     call.secrets.push(carry.clone());
     let make: Make = Box::new(move |lease| Box::pin(async move { engine.create(call, lease, carry).await }));
-    let made = vault.ledger().issue(intent, make).await?;
+    let made = vault.ledger().issue(intent, make).await.inspect_err(|error| {
+        if matches!(error, IssueError::Taken(_)) {
+            order.engine.blame(&mount.path, "a plan for an object that another live lease holds");
+        }
+    })?;
     let data = serde_json::value::RawValue::from_string(made.data.expose().to_owned())
         .map_err(|e| Error::internal(format!("a created credential does not read: {e}")))?;
     Ok(Response {

@@ -118,16 +118,17 @@ pub(crate) fn promoted(mut kept: Kept, version: Version, secret: &SecretText, no
 /// Does what an engine answered, together with what its call changed. None: what it read has changed, run it anew.
 pub(crate) async fn keep(
     vault: &Arc<Vault>,
+    engine: &dyn engine::Engine,
     mount: &MountEntry,
     access: Option<&engine::BackendAccess>,
     keeping: Keeping,
     changes: &Changes,
 ) -> Result<Option<Response>> {
     let Some(backend) = access.map(|access| access.name.clone()) else {
-        return Err(broken(mount, "keeps a credential in a call without a backend"));
+        return Err(broken(engine, mount, "a credential to keep, in a call without a backend"));
     };
     if keeping.slot == backend {
-        return Err(broken(mount, "keeps a credential in the slot of its backend's root secret"));
+        return Err(broken(engine, mount, "a credential to keep in the slot of its backend's root secret"));
     }
     let found = read(vault, &mount.uuid, &keeping.slot).await?;
     let version = found.as_ref().map_or(0, |(_, version)| *version);
@@ -160,7 +161,7 @@ pub(crate) async fn keep(
         return Ok(None);
     }
     let data = keeping.data.map(serde_json::value::RawValue::from_string).transpose();
-    let data = data.map_err(|e| broken(mount, &format!("answered with broken JSON: {e}")))?;
+    let data = data.map_err(|e| broken(engine, mount, &format!("broken JSON: {e}")))?;
     let response = Response { data, ..Response::default() };
     if keeping.every.is_none() {
         return Ok(Some(released(vault, mount, &kept, response).await));

@@ -184,7 +184,7 @@ fn sandbox(core: &Core, vault: Option<&Vault>, sheet: &Sheet) -> Result<()> {
         ("cofferdam_egress_connections_total", "Connections that the gate let pass.", |r| r.counts.connections),
         ("cofferdam_egress_sent_bytes_total", "Bytes out through them.", |r| r.counts.sent),
         ("cofferdam_egress_received_bytes_total", "Bytes in through them.", |r| r.counts.received),
-        ("cofferdam_egress_denials_total", "Look-ups and connections that the gate refused.", |r| r.counts.denials),
+        ("cofferdam_egress_denials_total", "Look-ups, connections and requests refused.", |r| r.counts.denials),
     ];
     for (name, help, value) in counters {
         sheet.counters(name, help, LABELS, &rows(value))?;
@@ -193,7 +193,7 @@ fn sandbox(core: &Core, vault: Option<&Vault>, sheet: &Sheet) -> Result<()> {
         FaultKind::ALL.map(|kind| (vec![r.engine.as_str(), r.mount.as_str(), kind.name()], r.counts.faults.of(kind)))
     });
     let faults: Vec<_> = by_kind.filter(|(_, count)| *count > 0).collect();
-    let help = "Calls that ended in a trap, at a limit or in a broken promise.";
+    let help = "Calls and descriptions that ended in a trap, at a limit or in a broken promise.";
     sheet.counters("cofferdam_engine_faults_total", help, &["engine", "mount", "kind"], &faults)?;
     sheet.gauges("cofferdam_engine_calls_running", "Calls in an instance now.", LABELS, &rows(|r| r.running))?;
     sheet.gauges("cofferdam_engine_calls_waiting", "Calls that wait for one now.", LABELS, &rows(|r| r.waiting))?;

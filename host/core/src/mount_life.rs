@@ -55,7 +55,7 @@ impl Vault {
             Some(other) => return Err(Error::invalid(format!("options: unknown version {other:?} of kv"))),
         }
         let options: Vec<(String, String)> = new.options.clone().into_iter().collect();
-        new.storage_format = Some(engine.describe(&options).await?.storage_format);
+        new.storage_format = Some(engine.describe(&new.path, &options).await?.storage_format);
         self.mounts.create(new).await
     }
 
@@ -64,7 +64,7 @@ impl Vault {
     pub(crate) async fn upgrade(&self, mount: &MountEntry, options: BTreeMap<String, String>) -> Result<()> {
         let engine = self.engine(mount).await?;
         let mut next = MountEntry { options, ..mount.clone() };
-        let description = engine.describe(&next.options()).await?;
+        let description = engine.describe(&next.path, &next.options()).await?;
         let (stored, wanted) = (mount.storage_format.unwrap_or(0), description.storage_format);
         next.storage_format = Some(wanted);
         if stored != wanted && !description.reads_storage.contains(&stored) {

@@ -14,6 +14,7 @@ use cofferdam_storage::port::{Batch, Check, Op, Outcome};
 use serde::{Deserialize, Serialize};
 
 use crate::calls::told;
+use crate::dispatch::broken;
 use crate::kept::Kept;
 use crate::mounts::MountEntry;
 use crate::spaces;
@@ -159,14 +160,17 @@ async fn propose(
     key: &str,
     access: BackendAccess,
 ) -> Result<()> {
+    let engine = vault.engine(mount).await?;
     let (current, kept_id) = match kept_on {
+        None if access.target.is_none() && access.secret.is_none() => {
+            return Err(broken(&*engine, mount, &format!("a rotation of {slot:?}, which was never configured")));
+        }
         None => (current(&access, slot)?, String::new()),
         Some(_) => {
             let (kept, _) = crate::kept::read(vault, &mount.uuid, slot).await?.ok_or_else(|| released(slot))?;
             (secret_of(&kept), kept.id)
         }
     };
-    let engine = vault.engine(mount).await?;
     let call = vault.call(mount, &ids::uuid(), None, None, crate::calls::LOCAL_DEADLINE, Lane::Serve);
     let proposed = engine.propose(call, slot, &current).await.map_err(told)?;
     let candidate = Candidate {

@@ -77,6 +77,8 @@ pub struct Made {
 pub enum IssueError {
     /// What the planning call read has changed: plan anew.
     Stale,
+    /// Another live lease holds the object: the plan was not free to name it. For the client.
+    Taken(Error),
     /// For the client.
     Failed(Error),
 }
@@ -168,6 +170,7 @@ impl Ledger {
         match self.storage.apply(batch).await? {
             Outcome::Applied => Ok(()),
             Outcome::Conflict(Conflict::Stale) => Err(IssueError::Stale),
+            Outcome::Conflict(Conflict::ObjectTaken) => Err(IssueError::Taken(refused(&Conflict::ObjectTaken, lease))),
             Outcome::Conflict(why) => Err(refused(&why, lease).into()),
         }
     }

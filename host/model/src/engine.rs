@@ -37,8 +37,9 @@ pub trait Engine: Send + Sync {
     /// Hex SHA-256 of the component.
     fn digest(&self) -> &str;
 
-    /// Routes, kinds and formats for a mount with these options. Cached.
-    async fn describe(&self, options: &[(String, String)]) -> Result<Arc<Description>>;
+    /// Routes, kinds and formats for a mount with these options. Cached. One that is refused is listed for `mount`, the
+    /// path that asks: there may be no mount yet.
+    async fn describe(&self, mount: &str, options: &[(String, String)]) -> Result<Arc<Description>>;
 
     /// Reads the backend's address out of an authorized configuration write, as the sandbox policy (and only it) says.
     /// None: this route and these fields name no address.
@@ -124,6 +125,12 @@ pub trait Engine: Send + Sync {
     /// calls in flight end as faults, kept instances go. Called after the commit that took the grants away.
     fn withdraw(&self, mount_uuid: &str, backend: &str, generation: u64) {
         let _ = (mount_uuid, backend, generation);
+    }
+
+    /// Told of an answer that broke the contract in a way that only the caller could see (`a plan in a call with
+    /// network`): counted and listed like those that are seen where the call ran.
+    fn blame(&self, mount: &str, answer: &str) {
+        let _ = (mount, answer);
     }
 
     /// Brings the mount's entries to the current format.

@@ -77,18 +77,19 @@ pub struct Inspection {
     pub refused: Vec<String>,
 }
 
-/// One refusal of the gate, or a call that was ended at a limit.
+/// One refusal: of the gate, of an answer, of a description; or a call that was ended at a limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Denial {
     /// When.
     pub at: Timestamp,
     /// The engine's type.
     pub engine: String,
-    /// The mount's path.
+    /// The mount's path; for a description that was refused, the path that asked for it, mounted or not.
     pub mount: String,
-    /// Of the client's request, or of the job; "" for a call that was ended.
+    /// Of the client's request, or of the job; "" for calls that were ended, and for descriptions.
     pub request_id: String,
-    /// What the engine tried: `connect 10.0.0.1:80`, `look up evil.example`; or `call ended: ` and the kind of fault.
+    /// What the engine tried: `connect 10.0.0.1:80`, `look up evil.example`; or `call ended: ` or
+    /// `description refused: ` and the kind of fault.
     pub attempt: String,
     /// Why not.
     pub reason: String,
@@ -120,7 +121,7 @@ pub struct Counts {
     pub refused: u64,
     /// Calls that ended in a failure the engine reported.
     pub failures: u64,
-    /// Calls that ended in a trap, at a limit or in a broken promise.
+    /// Calls, and descriptions, that ended in a trap, at a limit or in a broken promise.
     pub faults: Faults,
     /// Look-ups of granted names.
     pub lookups: u64,
@@ -132,7 +133,7 @@ pub struct Counts {
     pub sent: u64,
     /// Bytes that came in through them.
     pub received: u64,
-    /// Look-ups, connections and requests that the gate refused.
+    /// Look-ups, connections, requests and parts of them that the gate refused.
     pub denials: u64,
 }
 

@@ -33,7 +33,7 @@ async fn main() -> Result<()> {
     let kv = Builtin { kind: "kv", component, policy: include_str!("../../../policies/kv.toml") };
     let catalog = BuiltinCatalog::new(Sandbox::new(config)?, vec![kv])?;
     let engine = catalog.engine("kv").await?.ok_or("no engine")?;
-    let table = engine.describe(&[("version".to_owned(), "2".to_owned())]).await?;
+    let table = engine.describe("m/", &[("version".to_owned(), "2".to_owned())]).await?;
     let (route, params) = table.find("data/a/b").ok_or("no route")?;
     let request = move |operation, fields: &str| EngineRequest {
         operation,

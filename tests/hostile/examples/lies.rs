@@ -52,6 +52,11 @@ impl Attack for Liar {
                 all.push(Route { traits: Traits::OPEN_FIELDS, ..route("{folder}/{name}", Some("{name}")) });
                 Description { routes: all, ..Self::describe() }
             }
+            "reaching" => {
+                // There is no call yet, and no backend.
+                let _ = std::net::TcpStream::connect("127.0.0.1:1");
+                honest
+            }
             _ => honest,
         }
     }

@@ -22,7 +22,7 @@ pub(crate) async fn help(vault: &Arc<Vault>, asked: &Asked<'_>) -> Result<Respon
         }
     } else {
         let engine = vault.engine(&asked.mount).await?;
-        let description = engine.describe(&asked.mount.options()).await?;
+        let description = engine.describe(&asked.mount.path, &asked.mount.options()).await?;
         if rest.is_empty() {
             Some(overview(&description.help, description.routes.iter()))
         } else {

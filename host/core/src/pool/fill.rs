@@ -144,7 +144,7 @@ async fn make(vault: &Arc<Vault>, mount: &Arc<MountEntry>, pool: &Pool, path: &s
                 return Ok(());
             }
             Err(IssueError::Stale) => {}
-            Err(IssueError::Failed(e)) => return Err(e),
+            Err(IssueError::Failed(e) | IssueError::Taken(e)) => return Err(e),
         }
     }
     Err(Error::unavailable("the entries changed again and again while a credential was planned"))
@@ -165,7 +165,7 @@ pub(crate) struct Planned {
 /// Where a read of this path makes no credential under a lease.
 pub(crate) async fn plan(vault: &Vault, mount: &MountEntry, path: &str) -> Result<Planned> {
     let engine = vault.engine(mount).await?;
-    let description = engine.describe(&mount.options()).await?;
+    let description = engine.describe(&mount.path, &mount.options()).await?;
     let no = || Error::invalid(format!("{}{path}: a read makes no credential under a lease there", mount.path));
     let (route, params) = description.find(path).ok_or_else(no)?;
     // A call with network may have effects, and may not plan.

@@ -30,19 +30,26 @@ async fn a_lease_is_renewed_and_revoked() {
 async fn plans_that_break_the_contract_make_nothing() {
     let world = World::new().await;
     world.mounted().await;
-    for role in [
-        json!({ "db": "main", "kind": "ghost" }),
-        json!({ "db": "main", "object": "" }),
-        json!({ "db": "main", "object": "a\u{0}b" }),
-        json!({ "db": "main", "object": "x".repeat(513) }),
-        json!({ "db": "elsewhere" }),
-        json!({ "db": "" }),
+    // Each is told to reviewers, in these words.
+    let blamed = |answer: &str| {
+        let (mount, told) = world.model.last_blamed();
+        assert!(mount == "db/" && told.contains(answer), "{mount}: {told}");
+    };
+    for (role, answer) in [
+        (json!({ "db": "main", "kind": "ghost" }), "the kind \"ghost\""),
+        (json!({ "db": "main", "object": "" }), "without a usable name"),
+        (json!({ "db": "main", "object": "a\u{0}b" }), "without a usable name"),
+        (json!({ "db": "main", "object": "x".repeat(513) }), "without a usable name"),
+        (json!({ "db": "elsewhere" }), "the backend \"elsewhere\""),
+        (json!({ "db": "" }), "the backend \"\""),
     ] {
         world.root(Update, "db/roles/bad", role.clone()).await;
         assert_eq!(refused(world.ask(&world.root, Read, "db/creds/bad", Value::Null).await), Backend, "{role}");
+        blamed(answer);
     }
     // A route with network may not plan.
     assert_eq!(refused(world.ask(&world.root, Read, "db/networked/app", Value::Null).await), Backend);
+    blamed("in a call with network");
     assert!(world.model.with(ADDRESS, |s| s.users.is_empty()));
     assert!(world.ask(&world.root, List, "sys/leases/lookup/db/", Value::Null).await.unwrap().is_empty());
 }
@@ -54,6 +61,7 @@ async fn one_object_has_one_lease() {
     world.root(Update, "db/roles/fixed", json!({ "db": "main", "object": "alice" })).await;
     let made = world.ask(&world.root, Read, "db/creds/fixed", Value::Null).await.unwrap();
     assert_eq!(refused(world.ask(&world.root, Read, "db/creds/fixed", Value::Null).await), Backend);
+    assert!(world.model.last_blamed().1.contains("another live lease"));
     assert!(world.model.with(ADDRESS, |s| s.users.contains("alice")), "the live one stays");
     world.root(Update, "sys/leases/revoke", json!({ "lease_id": made.lease.id })).await;
     world.ask(&world.root, Read, "db/creds/fixed", Value::Null).await.unwrap();

@@ -75,6 +75,8 @@ pub(crate) struct Model {
     presented: Mutex<Vec<(String, String)>>,
     /// The engine is a build that reads the next format of handles only.
     reads_next: AtomicBool,
+    /// Broken promises that an engine was told of: mount, answer.
+    blamed: Mutex<Vec<(String, String)>>,
 }
 
 impl Model {
@@ -82,6 +84,15 @@ impl Model {
     pub(crate) fn serve(&self, address: &str, password: &str) {
         let server = Server { password: password.to_owned(), ..Server::default() };
         self.servers.lock().unwrap().insert(address.to_owned(), server);
+    }
+
+    pub(crate) fn blame(&self, mount: &str, answer: &str) {
+        self.blamed.lock().unwrap().push((mount.to_owned(), answer.to_owned()));
+    }
+
+    /// The broken promise that an engine was told of last.
+    pub(crate) fn last_blamed(&self) -> (String, String) {
+        self.blamed.lock().unwrap().last().cloned().expect("an engine was blamed")
     }
 
     pub(crate) fn with<T>(&self, address: &str, look: impl FnOnce(&mut Server) -> T) -> T {

@@ -18,6 +18,7 @@ use zeroize::Zeroizing;
 use super::ComponentEngine;
 use super::run::Run;
 use crate::convert::{self, BadAnswer, Shape};
+use crate::fault::Fault;
 use crate::state::Keeps;
 
 /// Runs one export on the run's instance until the deadline; an error of the guest, of the host or of the clock ends
@@ -62,7 +63,7 @@ impl ComponentEngine {
         handle: Option<&Handle>,
     ) -> Result<Result<(), BadAnswer>, CallError> {
         let Some(handle) = handle else { return Ok(Ok(())) };
-        let description = self.description(&mount.options).await.map_err(|e| CallError::Host(e.into()))?;
+        let description = self.description(&mount.path, &mount.options).await.map_err(|e| CallError::Host(e.into()))?;
         let Some(kind) = description.kind(kind) else {
             return Ok(Err(BadAnswer::new("a kind of credential that it does not describe")));
         };
@@ -79,8 +80,8 @@ impl Engine for ComponentEngine {
         &self.loaded.digest
     }
 
-    async fn describe(&self, options: &[(String, String)]) -> HostResult<Arc<Description>> {
-        Ok(self.description(options).await?)
+    async fn describe(&self, mount: &str, options: &[(String, String)]) -> HostResult<Arc<Description>> {
+        Ok(self.description(mount, options).await?)
     }
 
     fn target(&self, route: &str, fields: &Map<String, Value>) -> HostResult<Option<NewTarget>> {
@@ -252,6 +253,11 @@ impl Engine for ComponentEngine {
         self.sandbox.leashes.pull(mount_uuid, backend, generation);
         self.sandbox.kept.forget_target(mount_uuid, backend, generation);
         self.sandbox.border.pool.forget_target(mount_uuid, backend, generation);
+    }
+
+    fn blame(&self, mount: &str, answer: &str) {
+        let fault = Fault::Answer(BadAnswer::new(answer));
+        self.sandbox.border.ledger.faulted(&self.policy.engine, mount, &fault);
     }
 
     async fn migrate(&self, call: Call, stored_format: u32) -> Result<Done<()>, CallError> {

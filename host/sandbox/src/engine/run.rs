@@ -320,17 +320,22 @@ impl ComponentEngine {
         fault.into_error(&self.policy.engine, mount, output)
     }
 
-    fn not_started(&self, mount: &str, mut failed: NotStarted, redactor: &Redactor) -> CallError {
-        let state = failed.store.data_mut();
-        let fault = match self.name_fault(state, &failed.error, redactor) {
-            Fault::Trap(what) => Fault::Start(what),
-            other => other,
-        };
-        let output = redactor.line(&state.output.take(), MAX_OUTPUT);
+    fn not_started(&self, mount: &str, failed: NotStarted, redactor: &Redactor) -> CallError {
+        let fault = self.name_start(&failed, redactor);
+        let output = redactor.line(&failed.store.data().output.take(), MAX_OUTPUT);
         self.fault(mount, fault, &output)
     }
 
-    fn name_fault(&self, state: &State, error: &wasmtime::Error, redactor: &Redactor) -> Fault {
+    /// Why an instance did not start.
+    pub(super) fn name_start(&self, failed: &NotStarted, redactor: &Redactor) -> Fault {
+        match self.name_fault(failed.store.data(), &failed.error, redactor) {
+            Fault::Trap(what) => Fault::Start(what),
+            other => other,
+        }
+    }
+
+    /// What ended an instance's work.
+    pub(super) fn name_fault(&self, state: &State, error: &wasmtime::Error, redactor: &Redactor) -> Fault {
         if error.downcast_ref() == Some(&wasmtime::Trap::Interrupt) {
             return Fault::Cpu;
         }

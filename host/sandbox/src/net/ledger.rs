@@ -69,9 +69,18 @@ impl Ledger {
 
     /// Counts a call that was ended, and lists it among the refusals: what a compartment tried beyond its limits.
     pub(crate) fn faulted(&self, engine: &str, mount: &str, fault: &Fault) {
+        self.broke("call ended", engine, mount, fault);
+    }
+
+    /// The same for a description that was refused. There may be no mount at this path, now or ever.
+    pub(crate) fn undescribed(&self, engine: &str, mount: &str, fault: &Fault) {
+        self.broke("description refused", engine, mount, fault);
+    }
+
+    fn broke(&self, what: &str, engine: &str, mount: &str, fault: &Fault) {
         self.count(engine, mount, |c| c.faults.add(fault.kind(), 1));
         let origin = Origin { engine: engine.to_owned(), mount: mount.to_owned(), request_id: String::new() };
-        self.keep(origin, format!("call ended: {}", fault.kind().name()), fault.to_string());
+        self.keep(origin, format!("{what}: {}", fault.kind().name()), fault.to_string());
     }
 
     fn keep(&self, origin: Origin, attempt: String, reason: String) {
@@ -289,8 +298,10 @@ mod tests {
         let listed = ledger.denials();
         let [denial] = listed.as_slice() else { unreachable!("{listed:?}") };
         assert_eq!((denial.attempt.as_str(), denial.reason.as_str()), ("call ended: trap", "it broke: unreachable"));
+        ledger.undescribed("e", "m/", &Fault::Cpu);
+        assert_eq!(ledger.denials().last().map(|d| d.attempt.clone()).as_deref(), Some("description refused: cpu"));
         ledger.count("e", "m/", |c| c.faults.add(FaultKind::Withdrawn, 2));
         let faults = ledger.reports().first().map(|r| r.counts.faults).unwrap_or_default();
-        assert_eq!((faults.of(FaultKind::Trap), faults.of(FaultKind::Withdrawn), faults.total()), (1, 2, 3));
+        assert_eq!((faults.of(FaultKind::Trap), faults.of(FaultKind::Withdrawn), faults.total()), (1, 2, 4));
     }
 }

@@ -81,7 +81,7 @@ async fn refusal(engine: &dyn Engine, host: &str, port: u16, grants: Vec<Grant>)
 async fn reaches_its_grant_and_nothing_else() -> Done {
     let (sandbox, catalog) = catalog("database", component("engine-database")?, POLICY)?;
     let engine = catalog.engine("database").await?.ok_or("no engine")?;
-    let description = engine.describe(&[]).await?;
+    let description = engine.describe("m/", &[]).await?;
     assert!(description.find("config/pg").is_some_and(|(r, _)| r.backend.as_deref() == Some("{name}")));
     assert!(!description.kinds.is_empty());
     assert!(engine.names_targets("config/{name}") && !engine.names_targets("roles/{name}"));

@@ -38,10 +38,10 @@ async fn writes_and_reads_back() -> Done {
     assert!(catalog.engine("other").await?.is_none());
     assert_eq!(engine.digest().len(), 64);
 
-    let one = engine.describe(&[]).await?;
-    let two = engine.describe(&[("version".to_owned(), "2".to_owned())]).await?;
+    let one = engine.describe("m/", &[]).await?;
+    let two = engine.describe("m/", &[("version".to_owned(), "2".to_owned())]).await?;
     assert!(one.find("a/b").is_some() && two.find("data/a/b").is_some());
-    assert!(Arc::ptr_eq(&one, &engine.describe(&[]).await?), "cached");
+    assert!(Arc::ptr_eq(&one, &engine.describe("m/", &[]).await?), "cached");
     let (route, params) = one.find("a/b").ok_or("no route")?;
 
     let view = Arc::new(Memory::default());

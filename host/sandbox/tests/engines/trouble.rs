@@ -52,7 +52,7 @@ fn on(view: Arc<dyn View>, lane: Lane, deadline: Duration) -> Call {
 }
 
 async fn read(engine: &Arc<dyn Engine>, call: Call) -> std::result::Result<(), CallError> {
-    let described = engine.describe(&[]).await?;
+    let described = engine.describe("m/", &[]).await?;
     let Some((route, params)) = described.find("a") else { return Err(Error::not_found().into()) };
     let request = EngineRequest {
         operation: Operation::Read,

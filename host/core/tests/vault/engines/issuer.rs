@@ -76,7 +76,7 @@ impl Engine for Issuer {
         "11"
     }
 
-    async fn describe(&self, _options: &[(String, String)]) -> Result<Arc<Description>> {
+    async fn describe(&self, _mount: &str, _options: &[(String, String)]) -> Result<Arc<Description>> {
         Ok(Arc::new(Description {
             name: "issuer".to_owned(),
             version: "1".to_owned(),
@@ -121,6 +121,10 @@ impl Engine for Issuer {
             secret_fields: vec!["password".to_owned()],
             endpoints: Vec::new(),
         }))
+    }
+
+    fn blame(&self, mount: &str, answer: &str) {
+        self.0.blame(mount, answer);
     }
 
     fn names_targets(&self, route: &str) -> bool {

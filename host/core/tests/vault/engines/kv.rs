@@ -31,7 +31,7 @@ impl Engine for Kv {
         "00"
     }
 
-    async fn describe(&self, options: &[(String, String)]) -> Result<Arc<Description>> {
+    async fn describe(&self, _mount: &str, options: &[(String, String)]) -> Result<Arc<Description>> {
         let second = options.iter().any(|(k, v)| k == "version" && v == "2");
         let mut data = route("data/{path*}", &[Create, Read, Update, Delete, List], "", &[]);
         data.open_fields = true;

@@ -1,7 +1,7 @@
 //! Bodies on their way, counted against the call's allowance.
 
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -12,13 +12,24 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, Sleep, sleep};
 use wasmtime_wasi_http::{Error, WasiBody};
 
+use super::Destination;
 use super::exchange::{Held, failure};
 use super::traffic::Traffic;
+use crate::net::gate::Gate;
 
 /// What a guest sends.
 pub(super) struct Sent {
-    pub(super) body: WasiBody,
-    pub(super) traffic: Arc<Traffic>,
+    body: WasiBody,
+    /// Of a call that may be over: the gate ends the connection then, and this is what the connection sends.
+    gate: Weak<Gate>,
+    traffic: Arc<Traffic>,
+    to: Destination,
+}
+
+impl Sent {
+    pub(super) fn new(body: WasiBody, gate: &Arc<Gate>, traffic: &Arc<Traffic>, to: &Destination) -> Self {
+        Self { body, gate: Arc::downgrade(gate), traffic: Arc::clone(traffic), to: to.clone() }
+    }
 }
 
 impl Body for Sent {
@@ -28,7 +39,12 @@ impl Body for Sent {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
         Poll::Ready(match frame {
-            Some(Ok(frame)) if !self.traffic.may_send(size(&frame)) => Some(Err(Error::HttpRequestBodySize(None))),
+            Some(Ok(frame)) if !self.traffic.may_send(size(&frame)) => {
+                if let Some(gate) = self.gate.upgrade() {
+                    gate.deny(format!("send to {}", self.to), "the call has used up the bytes that it may send");
+                }
+                Some(Err(Error::HttpRequestBodySize(None)))
+            }
             other => other,
         })
     }
@@ -97,7 +113,9 @@ impl Body for Received {
                 Some(Ok(frame))
             }
             Some(Ok(_)) => {
-                this.held = None;
+                if let Some(held) = this.held.take() {
+                    held.overdrawn();
+                }
                 Some(Err(Error::HttpResponseBodySize(None)))
             }
             Some(Err(error)) => {

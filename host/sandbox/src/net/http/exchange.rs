@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
+use hyper::header::HOST;
 use hyper::{Request, Response};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
@@ -58,8 +59,7 @@ impl Exchange {
     /// Sends it, and waits for the head of the answer.
     pub(super) async fn run(self) -> Result<Response<WasiBody>> {
         let Self { gate, traffic, turn, to, request, connect_within, head_within, between } = self;
-        let body_of = Arc::clone(&traffic);
-        let mut request = Some(request.map(|body| Sent { body, traffic: body_of }));
+        let mut request = Some(request.map(|body| Sent::new(body, &gate, &traffic, &to)));
         let holding = |connection| Held::new(connection, &gate, &traffic, &to);
         let mut answered = None;
         while let Some(kept) = take_kept(&gate, &traffic, &to) {
@@ -81,7 +81,7 @@ impl Exchange {
                 },
             }
         }
-        let (response, held) = match (answered, request) {
+        let (mut response, held) = match (answered, request) {
             (Some(answered), _) => answered,
             (None, Some(request)) => {
                 let fresh = timeout(connect_within, connect::connect(&gate, &to, connect_within)).await;
@@ -90,6 +90,8 @@ impl Exchange {
             }
             (None, None) => return Err(Error::ConnectionTerminated),
         };
+        // It means nothing in an answer, and only what a guest writes is to be taken for an attempt.
+        response.headers_mut().remove(HOST);
         Ok(response.map(|incoming| Received::new(incoming, held, traffic, between, turn).boxed_unsync()))
     }
 }
@@ -111,6 +113,11 @@ impl Held {
             return Err(Error::ConnectionTerminated);
         }
         Ok(Self { connection, gate: Arc::clone(gate), traffic: Arc::clone(traffic), to: to.clone() })
+    }
+
+    /// Ends it: the call may receive no more.
+    pub(super) fn overdrawn(self) {
+        self.gate.deny(format!("receive from {}", self.to), "the call has used up the bytes that it may receive");
     }
 
     /// Keeps it for the backend's next request, if the call may and the connection can.

@@ -4,7 +4,7 @@ use std::future::{Future, ready};
 use std::sync::Arc;
 
 use cofferdam_model::engine::Protocol;
-use hyper::header::{HOST, HeaderValue};
+use hyper::header::{HOST, HeaderName, HeaderValue};
 use hyper::http::uri::{PathAndQuery, Scheme};
 use hyper::{Method, Request, Response, Uri};
 use wasmtime_wasi_http::{Error, RequestOptions, Result, WasiBody, WasiHttpCtx, WasiHttpHooks};
@@ -87,6 +87,14 @@ fn addressed(mut request: Request<WasiBody>, to: &Destination) -> Result<Request
 }
 
 impl WasiHttpHooks for Hooks {
+    /// Asked of every header that a guest makes; answers come here without the one that is written down.
+    fn is_forbidden_header(&mut self, name: &HeaderName) -> bool {
+        if *name == HOST {
+            self.gate.deny("write a Host header".to_owned(), "the host writes it, for the place that it connects to");
+        }
+        (self.forbidden_header_filter())(name)
+    }
+
     /// What is none is refused below, where it is written down.
     fn is_supported_scheme(&mut self, _: &Scheme) -> bool {
         true

@@ -24,6 +24,7 @@ async fn an_answer_is_cut_at_the_calls_allowance() {
     let mut call = host.call_with(&grants, &limits, place("b", 1));
     assert!(call.get(&url).await.is_ok_and(|(_, body)| body.len() == 100_000));
     assert!(is(&call.get(&url).await, "HttpResponseBodySize"), "both together are too much");
+    assert!(host.last_denial().starts_with("receive from http://api.corp:"), "{}", host.last_denial());
     assert!(host.call_with(&grants, &limits, place("b", 1)).get(&url).await.is_ok(), "the next call has its own");
 }
 
@@ -36,6 +37,7 @@ async fn a_request_is_cut_at_the_calls_allowance() {
     let post = |bytes: usize| request(Method::POST, &format!("http://api.corp:{port}/")).map(|_| body(vec![0; bytes]));
     let sent = call.send(post(1001)).await;
     assert!(is(&sent, "HttpRequestBodySize"), "{sent:?}");
+    assert!(host.last_denial().starts_with("send to http://api.corp:"), "{}", host.last_denial());
     assert!(call.send(post(1000)).await.is_ok(), "the twin");
     assert_eq!(server.seen().last().map(|s| s.body.len()), Some(1000));
 }
