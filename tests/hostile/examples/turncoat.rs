@@ -2,7 +2,9 @@
 //! backend.
 
 use hostile_guests::bindings::cofferdam::engine::slots;
-use hostile_guests::{Attack, Cause, Failure, Found, Handle, Outcome, Page, Request, Route, Traits, param, route, told};
+use hostile_guests::{
+    Attack, Cause, Failure, Found, Handle, Outcome, Page, Request, Route, Traits, param, route, told,
+};
 use serde_json::{Value, json};
 
 /// What stands in place of a secret that was rotated.

@@ -197,12 +197,7 @@ impl<T: Attack> rotation::Guest for T {
 }
 
 impl<T: Attack> inventory::Guest for T {
-    fn browse(
-        backend: String,
-        mark: String,
-        _object: Option<String>,
-        after: Option<String>,
-    ) -> Result<Page, Failure> {
+    fn browse(backend: String, mark: String, _object: Option<String>, after: Option<String>) -> Result<Page, Failure> {
         <T as Attack>::browse(&backend, &mark, after.as_deref())
     }
 }
