@@ -38,12 +38,6 @@ fn reason(server: &Server) -> String {
     fence["reason"].as_str().unwrap().to_owned()
 }
 
-fn restarted(server: &mut Server) {
-    server.stop();
-    server.start_again();
-    server.unseal();
-}
-
 #[test]
 fn a_restored_store_serves_and_touches_no_backend() {
     let cluster = Postgres::shared();
@@ -117,7 +111,7 @@ fn a_restored_store_serves_and_touches_no_backend() {
     // The user of the lease that the backup does not know is an orphan, and told.
     let found = api.get("sys/inventory/fence-db?state=orphan").expect(200)["data"]["objects"].clone();
     assert!(found.to_string().contains(&since.user), "{found}");
-    restarted(&mut server);
+    server.restart();
     assert_eq!(reason(&server), "", "what was lifted stays so");
 }
 
@@ -137,7 +131,7 @@ fn a_store_without_its_mark_is_fenced_and_the_command_line_says_so() {
     assert!(!vault.ok(&["status"]).contains("Fenced"));
     assert!(vault.ok(&["operator", "fence"]).contains("false"));
     for _ in 0..2 {
-        restarted(&mut server);
+        server.restart();
         assert_eq!(reason(&server), "");
     }
 }
@@ -151,7 +145,7 @@ fn another_machine_is_seen_where_machines_have_names() {
         let kept: Vec<&str> = text.lines().filter(|line| !line.contains("machine_id")).collect();
         let stanza = format!("storage \"sqlite\" {{\n  machine_id = \"{name}\"");
         fs::write(&config, kept.join("\n").replace("storage \"sqlite\" {", &stanza)).unwrap();
-        restarted(server);
+        server.restart();
         reason(server)
     };
     named(&mut server, "one");

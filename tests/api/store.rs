@@ -171,10 +171,8 @@ fn a_full_disk_loses_nothing_that_was_acknowledged() {
     let api = server.api();
     api.mount("full", "kv");
     api.put("full/before", json!({ "v": "before" })).expect(204);
-    server.stop();
     server.limit_files(Some(2_048));
-    server.start_again();
-    server.unseal();
+    server.restart();
 
     let body = json!({ "v": "x".repeat(64 << 10) });
     let mut written = 0;

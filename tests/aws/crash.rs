@@ -43,9 +43,7 @@ fn no_user_is_without_a_lease_over_a_hundred_kills() {
         }
         // Spread over the time that a create or a revocation takes.
         thread::sleep(Duration::from_millis(kill * 37 % 300));
-        server.kill();
-        server.start_again();
-        server.unseal();
+        server.crash_and_recover();
     }
     stop.store(true, Ordering::SeqCst);
     let (mut kept, mut revoked) = (Vec::new(), 0);

@@ -66,9 +66,7 @@ fn survive(kills: usize, disturb: impl Fn(&Server, &Postgres)) {
         thread::sleep(Duration::from_millis(random(LIFE_MILLIS_MAX)));
         disturb(&server, &cluster);
         thread::sleep(Duration::from_millis(random(LIFE_MILLIS_MAX / 5)));
-        server.kill();
-        server.start_again();
-        server.unseal();
+        server.crash_and_recover();
     }
     let promised = load.stop();
     println!(

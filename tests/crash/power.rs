@@ -18,10 +18,8 @@ fn syncs(server: &Server, ask: impl FnOnce()) -> usize {
 
 /// Starts it again, with its syncs written down.
 fn traced(server: &mut Server, failing: Option<u32>) {
-    server.stop();
     server.trace_syncs(failing);
-    server.start_again();
-    server.unseal();
+    server.restart();
 }
 
 #[test]
@@ -73,10 +71,8 @@ fn after_a_sync_that_failed_nothing_more_is_written() {
     assert_eq!(server.syncs().failed(), 1, "it was tried again");
     all_there(&api, written);
 
-    server.kill();
     server.trace_nothing();
-    server.start_again();
-    server.unseal();
+    server.crash_and_recover();
     all_there(&api, written);
     write(written).expect(204);
 }

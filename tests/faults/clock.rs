@@ -19,9 +19,7 @@ fn a_clock_that_goes_back_or_ahead_loses_no_lease() {
     // The database's clock says that the time for making it is over long since.
     let answer = cell.mount.creds("app");
     assert!(answer.body["errors"].to_string().contains("the time for making this user is over"), "{}", answer.body);
-    scene.server.kill();
-    scene.server.start_again();
-    scene.server.unseal();
+    scene.server.crash_and_recover();
     scene.agrees(&cell, &kept);
 
     // An hour behind, and almost a day ahead.

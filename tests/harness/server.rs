@@ -27,14 +27,36 @@ pub struct Server {
     root: String,
     keys: Vec<Key>,
     folder: Arc<TempDir>,
-    /// The largest file that it may write, in KiB.
-    file_size_max: Option<u32>,
-    /// Without any of root's powers.
-    powerless: bool,
-    /// Writes its syncs down.
-    syncs: Option<Syncs>,
+    under: Under,
     /// Of a build with failpoints.
     points: Option<Points>,
+}
+
+/// What it is started under.
+enum Under {
+    Nothing,
+    /// None of root's powers.
+    Powerless,
+    /// A largest size of files, in KiB.
+    FileSize(u32),
+    /// What writes its syncs down.
+    Syncs(Syncs),
+}
+
+impl Under {
+    fn command(&self, binary: &Path) -> Command {
+        match self {
+            Self::Nothing => Command::new(binary),
+            Self::Powerless => powerless(binary),
+            Self::FileSize(kib) => {
+                // An ignored signal stays ignored in the program that the shell becomes: its writes fail instead.
+                let mut shell = Command::new("bash");
+                shell.args(["-c", &format!("trap '' XFSZ; ulimit -f {kib}; exec \"$0\" \"$@\"")]).arg(binary);
+                shell
+            }
+            Self::Syncs(syncs) => syncs.command(binary),
+        }
+    }
 }
 
 /// One share of the unseal key.
@@ -48,15 +70,15 @@ impl Server {
 
     /// The same with further flags.
     pub fn dev_with(flags: &[String]) -> Self {
-        Self::develop(flags, false)
+        Self::develop(flags, Under::Nothing)
     }
 
     /// A development server as an ordinary user runs one, also where the tests run as root.
     pub fn powerless() -> Self {
-        Self::develop(&[], true)
+        Self::develop(&[], Under::Powerless)
     }
 
-    fn develop(flags: &[String], powerless: bool) -> Self {
+    fn develop(flags: &[String], under: Under) -> Self {
         let folder = new_folder();
         let address = format!("127.0.0.1:{}", free_port());
         let mut arguments: Vec<String> = ["server", "-dev", "-dev-root-token-id=root", "-dev-no-store-token"]
@@ -66,7 +88,7 @@ impl Server {
         arguments.push(format!("-dev-listen-address={address}"));
         arguments.extend_from_slice(flags);
         let mut server = Self::new(arguments, &address, folder, "root");
-        server.powerless = powerless;
+        server.under = under;
         server.boot();
         let log = wait_until("the development server's unseal key", || {
             let log = server.log();
@@ -177,22 +199,31 @@ impl Server {
 
     /// From the next start on, no file of it may grow beyond so many KiB: as if the disk were full.
     pub fn limit_files(&mut self, kib: Option<u32>) {
-        self.file_size_max = kib;
+        self.under = kib.map_or(Under::Nothing, Under::FileSize);
     }
 
     /// From the next start on its syncs are written down. `failing`: the so-many-th of each thread fails.
     pub fn trace_syncs(&mut self, failing: Option<u32>) {
-        self.syncs = Some(Syncs::new(self.folder(), failing));
+        self.under = Under::Syncs(Syncs::new(self.folder(), failing));
     }
 
     /// From the next start on they are not.
     pub fn trace_nothing(&mut self) {
-        self.syncs = None;
+        self.under = Under::Nothing;
     }
 
     /// Its syncs.
     pub fn syncs(&self) -> &Syncs {
-        self.syncs.as_ref().expect("a server whose syncs are written down")
+        let Under::Syncs(syncs) = &self.under else { panic!("its syncs are not written down") };
+        syncs
+    }
+
+    /// Asks it to end, starts it again and unseals it.
+    #[track_caller]
+    pub fn restart(&mut self) {
+        self.stop();
+        self.start_again();
+        self.unseal();
     }
 
     /// Kills it, starts it again and unseals it.
@@ -276,9 +307,7 @@ impl Server {
             root: root.to_owned(),
             keys: Vec::new(),
             folder,
-            file_size_max: None,
-            powerless: false,
-            syncs: None,
+            under: Under::Nothing,
             points: None,
         }
     }
@@ -292,17 +321,7 @@ impl Server {
         let log = fs::File::options().create(true).append(true).open(self.log_path()).expect("a log file");
         let error_log = log.try_clone().expect("a second handle");
         let binary = if self.points.is_some() { armed_binary() } else { binary() };
-        let mut command = match (&self.syncs, self.file_size_max) {
-            (Some(syncs), _) => syncs.command(binary),
-            (None, None) if self.powerless => powerless(binary),
-            (None, None) => Command::new(binary),
-            (None, Some(kib)) => {
-                // An ignored signal stays ignored in the program that the shell becomes: its writes fail instead.
-                let mut shell = Command::new("bash");
-                shell.args(["-c", &format!("trap '' XFSZ; ulimit -f {kib}; exec \"$0\" \"$@\"")]).arg(binary);
-                shell
-            }
-        };
+        let mut command = self.under.command(binary);
         command
             .args(&self.arguments)
             .current_dir(self.folder.path())

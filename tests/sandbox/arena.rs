@@ -125,7 +125,7 @@ impl Arena {
     /// An attack that ends its call for this kind of reason, which reviewers are shown.
     #[track_caller]
     pub(crate) fn ends(&self, kind: &str, path: &str, body: Value) {
-        let reply = self.shows(path, &format!("call ended: {kind}: "), || self.attack(path, body));
+        let reply = self.shows(path, &format!("call ended: {kind}: "), || self.api.put(path, body));
         names_the_culprit(&reply, path);
     }
 

@@ -1,17 +1,14 @@
 //! An engine whose instances are kept between calls, and that carries along whatever it saw.
 
 use harness::Postgres;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::arena::arena;
 
 /// What the instance that answers had seen before.
 fn seen(path: &str) -> Vec<String> {
-    texts(&arena().attack(path, json!({})).expect(200)["data"]["seen"])
-}
-
-fn texts(list: &Value) -> Vec<String> {
-    list.as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect()
+    let told = arena().attack(path, json!({})).expect(200);
+    told["data"]["seen"].as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect()
 }
 
 #[test]
