@@ -29,7 +29,7 @@ impl EngineBackends {
         vault.fence.check()?;
         let mount = vault
             .mounts
-            .by_uuid(&lease.mount)
+            .find(&lease.mount)?
             .ok_or_else(|| Error::internal(format!("lease {}: its mount is gone", lease.id)))?;
         let engine = vault.engine(&mount).await?;
         self.check_format(&*engine, &mount, lease).await?;

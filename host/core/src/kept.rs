@@ -215,18 +215,21 @@ async fn round(vault: &Arc<Vault>) -> Result<Duration> {
     let (mut after, mut due, mut next) = (None::<String>, Vec::new(), None::<Timestamp>);
     let now = vault.clock.proven();
     loop {
-        let page = vault.storage.entries(spaces::KEPT, "", after.as_deref(), PAGE).await?;
-        let Some(last) = page.last() else { break };
-        after = Some(last.key.clone());
-        for entry in page {
-            let Ok(kept) = serde_json::from_slice::<Kept>(&entry.value) else {
-                tracing::error!(row = entry.key, "a kept credential does not read");
+        let page = vault.storage.each_entry(spaces::KEPT, "", after.as_deref(), PAGE).await?;
+        let Some((last, _)) = page.last() else { break };
+        after = Some(last.clone());
+        for (key, row) in page {
+            let read = row.ok().and_then(|row| Some((serde_json::from_slice::<Kept>(&row.value).ok()?, row.version)));
+            let Some((kept, version)) = read else {
+                tracing::error!(row = key, "a kept credential does not read");
                 continue;
             };
-            match vault.mounts.by_uuid(&kept.mount) {
-                Some(mount) if kept.next_at <= now => due.push((mount, kept)),
-                Some(_) => next = Some(next.map_or(kept.next_at, |next| next.min(kept.next_at))),
-                None => forget(vault, &kept, entry.version).await?,
+            match vault.mounts.find(&kept.mount) {
+                Ok(Some(mount)) if kept.next_at <= now => due.push((mount, kept)),
+                Ok(Some(_)) => next = Some(next.map_or(kept.next_at, |next| next.min(kept.next_at))),
+                Ok(None) => forget(vault, &kept, version).await?,
+                // It waits for its mount.
+                Err(_) => {}
             }
         }
     }

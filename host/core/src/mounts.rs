@@ -1,6 +1,6 @@
 //! The mount table: which engine answers which path.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use cofferdam_model::mount::MountView;
@@ -10,6 +10,14 @@ use cofferdam_storage::port::{Batch, Check, Op, Outcome};
 use serde::{Deserialize, Serialize};
 
 use crate::spaces;
+
+/// The mounts that are always there: path, kind, description.
+const BUILTIN: [(&str, &str, &str); 4] = [
+    ("sys/", "system", "system endpoints used for control, policy and debugging"),
+    ("cubbyhole/", "cubbyhole", "per-token private secret storage"),
+    ("identity/", "identity", "identity store"),
+    ("auth/token/", "token", "token based credentials"),
+];
 
 /// What a mount is, as it is kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,7 +65,7 @@ pub(crate) struct MountConfig {
 impl MountEntry {
     /// Whether it is one of the host's own.
     pub(crate) fn is_builtin(&self) -> bool {
-        matches!(self.kind.as_str(), "system" | "cubbyhole" | "identity" | "token")
+        BUILTIN.iter().any(|(_, kind, _)| self.kind == *kind)
     }
 
     /// The gate that everything made on this mount passes.
@@ -120,26 +128,39 @@ struct Table {
 pub(crate) struct Mounts {
     storage: Storage,
     table: RwLock<Arc<Table>>,
+    /// Uuids of those whose records do not open or do not read: they are there, and nobody is served.
+    damaged: BTreeSet<String>,
     /// One change at a time; a reader never waits for it.
     changing: tokio::sync::Mutex<()>,
 }
 
 impl Mounts {
-    /// Loads the table.
+    /// Loads the table. A record that is damaged costs its own mount only.
+    ///
+    /// # Errors
+    /// Store trouble; a damaged record of one of the server's own mounts.
     pub(crate) async fn load(storage: Storage) -> Result<Self> {
-        let mut table = Table::default();
+        let (mut table, mut damaged) = (Table::default(), BTreeSet::new());
         let mut after: Option<String> = None;
         loop {
-            let page = storage.entries(spaces::MOUNTS, "", after.as_deref(), 1_000).await?;
-            let Some(last) = page.last() else { break };
-            after = Some(last.key.clone());
-            for entry in page {
-                let mount: MountEntry = serde_json::from_slice(&entry.value)
-                    .map_err(|e| Error::internal(format!("mount {}: its record does not read: {e}", entry.key)))?;
-                table.put(mount);
+            let page = storage.each_entry(spaces::MOUNTS, "", after.as_deref(), 1_000).await?;
+            let Some((last, _)) = page.last() else { break };
+            after = Some(last.clone());
+            for (uuid, row) in page {
+                match row.and_then(|row| read(&row.value)) {
+                    Ok(mount) => table.put(mount),
+                    Err(error) => {
+                        tracing::error!(mount = uuid, %error, "a mount is not served: its record is damaged");
+                        damaged.insert(uuid);
+                    }
+                }
             }
         }
-        Ok(Self { storage, table: RwLock::new(Arc::new(table)), changing: tokio::sync::Mutex::new(()) })
+        let has = |kind: &str| table.by_uuid.values().any(|mount| mount.kind == kind);
+        if let Some((path, ..)) = BUILTIN.iter().find(|(_, kind, _)| !damaged.is_empty() && !has(kind)) {
+            return Err(Error::internal(format!("the record of {path} is damaged: restore the store from a backup")));
+        }
+        Ok(Self { storage, table: RwLock::new(Arc::new(table)), damaged, changing: tokio::sync::Mutex::new(()) })
     }
 
     fn table(&self) -> Arc<Table> {
@@ -168,6 +189,22 @@ impl Mounts {
     /// The mount of this uuid, serving or draining.
     pub(crate) fn by_uuid(&self, uuid: &str) -> Option<Arc<MountEntry>> {
         self.table().by_uuid.get(uuid).cloned()
+    }
+
+    /// The mount of this uuid, serving or draining. None: there is none any more, and what is kept for it may go.
+    ///
+    /// # Errors
+    /// Unavailable where there is one whose record is damaged: what is kept for it stays.
+    pub(crate) fn find(&self, uuid: &str) -> Result<Option<Arc<MountEntry>>> {
+        if self.damaged.contains(uuid) {
+            return Err(Error::unavailable(format!("the record of the mount {uuid} is damaged")));
+        }
+        Ok(self.by_uuid(uuid))
+    }
+
+    /// Uuids of mounts whose records are damaged.
+    pub(crate) fn damaged(&self) -> impl Iterator<Item = &str> {
+        self.damaged.iter().map(String::as_str)
     }
 
     /// All serving mounts, sorted by path.
@@ -310,17 +347,16 @@ impl Mounts {
 
     /// The mounts that are always there.
     pub(crate) async fn create_builtin(&self) -> Result<()> {
-        for (path, kind, description) in [
-            ("sys/", "system", "system endpoints used for control, policy and debugging"),
-            ("cubbyhole/", "cubbyhole", "per-token private secret storage"),
-            ("identity/", "identity", "identity store"),
-            ("auth/token/", "token", "token based credentials"),
-        ] {
+        for (path, kind, description) in BUILTIN {
             let (path, kind, description) = (path.to_owned(), kind.to_owned(), description.to_owned());
             self.create(NewMount { path, kind, description, ..NewMount::default() }).await?;
         }
         Ok(())
     }
+}
+
+fn read(record: &[u8]) -> Result<MountEntry> {
+    serde_json::from_slice(record).map_err(|e| Error::internal(format!("it does not read: {e}")))
 }
 
 impl Table {

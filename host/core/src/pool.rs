@@ -163,17 +163,19 @@ impl Pools {
 pub(crate) async fn read(vault: &Vault, mount: &str, path: &str) -> Result<Option<Pool>> {
     let key = key(mount, path);
     let Some(entry) = vault.storage.entry(spaces::POOLS, &key).await? else { return Ok(None) };
-    serde_json::from_slice(&entry.value)
-        .map(Some)
-        .map_err(|e| Error::internal(format!("the pool {key} does not read: {e}")))
+    parse(&key, &entry.value).map(Some)
+}
+
+fn parse(key: &str, value: &[u8]) -> Result<Pool> {
+    serde_json::from_slice(value).map_err(|e| Error::internal(format!("the pool {key} does not read: {e}")))
 }
 
 /// All pools, by key. A row that does not read is logged and left out.
 pub(crate) async fn all(vault: &Vault) -> Result<Vec<Pool>> {
-    let entries = vault.storage.entries(spaces::POOLS, "", None, POOLS_MAX.saturating_mul(2)).await?;
-    let read = entries.iter().filter_map(|entry| {
-        let pool = serde_json::from_slice(&entry.value);
-        pool.inspect_err(|e| tracing::error!(pool = entry.key, error = %e, "a pool does not read")).ok()
+    let entries = vault.storage.each_entry(spaces::POOLS, "", None, POOLS_MAX.saturating_mul(2)).await?;
+    let read = entries.into_iter().filter_map(|(key, row)| {
+        let pool = row.and_then(|row| parse(&key, &row.value));
+        pool.inspect_err(|e| tracing::error!(error = %e, "a pool is left out")).ok()
     });
     Ok(read.collect())
 }

@@ -406,12 +406,12 @@ fn read(key: &str, value: &[u8]) -> Result<Candidate> {
 pub(crate) async fn resume(vault: &Arc<Vault>) -> Result<()> {
     let mut after: Option<String> = None;
     loop {
-        let page = vault.storage.entries(spaces::ROTATIONS, "", after.as_deref(), PAGE).await?;
-        let Some(last) = page.last() else { return Ok(()) };
-        after = Some(last.key.clone());
-        for entry in page {
-            if let Err(e) = resume_one(vault, &entry.key).await {
-                tracing::warn!(rotation = entry.key, error = %e, "a rotation is still unfinished");
+        let page = vault.storage.each_entry(spaces::ROTATIONS, "", after.as_deref(), PAGE).await?;
+        let Some((last, _)) = page.last() else { return Ok(()) };
+        after = Some(last.clone());
+        for (key, _) in page {
+            if let Err(e) = resume_one(vault, &key).await {
+                tracing::warn!(rotation = key, error = %e, "a rotation is still unfinished");
             }
         }
     }
@@ -420,7 +420,7 @@ pub(crate) async fn resume(vault: &Arc<Vault>) -> Result<()> {
 async fn resume_one(vault: &Arc<Vault>, key: &str) -> Result<()> {
     let Some(_claim) = vault.rotating.claim(key) else { return Ok(()) };
     let Some(begun) = begun(vault, key).await? else { return Ok(()) };
-    match vault.mounts.by_uuid(&begun.candidate.mount) {
+    match vault.mounts.find(&begun.candidate.mount)? {
         Some(mount) => finish(vault, &mount, begun, false).await.map(drop),
         None => forget(vault, &begun).await,
     }

@@ -126,12 +126,14 @@ impl Ledger {
     /// # Errors
     /// Store trouble.
     pub async fn stocked(&self, folder: &str, after: Option<&str>, limit: usize) -> Result<Vec<Stocked>> {
-        let entries = self.storage.entries(STOCK, folder, after, limit).await?;
-        let read = entries.into_iter().filter_map(|entry| {
-            let found = serde_json::from_slice::<Entry>(&entry.value)
-                .inspect_err(|e| tracing::error!(entry = entry.key, error = %e, "a stocked credential does not read"));
-            let Entry { lease, data, made_at, conditions } = found.ok()?;
-            Some(Stocked { key: entry.key, lease, made_at, data: SecretText::new(data), conditions })
+        let entries = self.storage.each_entry(STOCK, folder, after, limit).await?;
+        let read = entries.into_iter().filter_map(|(key, row)| {
+            let found = row.ok().and_then(|row| serde_json::from_slice::<Entry>(&row.value).ok());
+            let Some(Entry { lease, data, made_at, conditions }) = found else {
+                tracing::error!(entry = key, "a stocked credential does not read");
+                return None;
+            };
+            Some(Stocked { key, lease, made_at, data: SecretText::new(data), conditions })
         });
         Ok(read.collect())
     }

@@ -50,13 +50,15 @@ async fn round(vault: &Arc<Vault>) -> Result<Duration> {
     let all = super::all(vault).await?;
     let (mut served, mut known) = (HashMap::new(), BTreeSet::new());
     for pool in all {
-        match vault.mounts.by_uuid(&pool.mount) {
-            Some(mount) if !mount.draining => {
+        match vault.mounts.find(&pool.mount) {
+            Ok(Some(mount)) if !mount.draining => {
                 known.insert(pool.key());
                 served.insert(pool.folder(), (mount, pool));
             }
-            Some(_) => {}
-            None => super::delete(vault, &pool).await?,
+            Ok(Some(_)) => {}
+            Ok(None) => super::delete(vault, &pool).await?,
+            // It waits for its mount.
+            Err(_) => {}
         }
     }
     vault.pools.saw(known);
@@ -78,7 +80,8 @@ async fn clear_away(vault: &Vault, served: &HashMap<String, (Arc<MountEntry>, Po
         after = Some(last.key.clone());
         for stocked in page {
             let folder = stocked.key.rfind('/').map_or("", |at| &stocked.key[..=at]);
-            if !served.contains_key(folder) {
+            let mount = folder.split('/').next().unwrap_or_default();
+            if !served.contains_key(folder) && vault.mounts.find(mount).is_ok() {
                 vault.ledger().clear_away(&stocked).await?;
             }
         }

@@ -8,6 +8,7 @@ mod store;
 mod world;
 
 mod access;
+mod damage;
 mod engine_faults;
 mod inventory;
 mod issue;

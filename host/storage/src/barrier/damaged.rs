@@ -1,12 +1,29 @@
-//! Leases that do not open: what their plain columns say is all there is, and enough to end them.
+//! Rows that do not open, beside those that do. Of a lease the plain columns are all there is then, and enough to end it.
 
 use cofferdam_model::Result;
 
 use super::Storage;
 use super::seal::Sealed as _;
-use crate::port::{LeaseFilter, LeaseRow};
+use crate::port::{LeaseFilter, LeaseRow, StoredEntry};
 
 impl Storage {
+    /// As [`Storage::entries`], of entries that have nothing to do with each other: one that does not open stands for
+    /// itself, under its key.
+    ///
+    /// # Errors
+    /// Sealed; Unavailable.
+    pub async fn each_entry(
+        &self,
+        space: &str,
+        prefix: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<(String, Result<StoredEntry>)>> {
+        let keyring = self.keyring()?;
+        let rows = self.0.physical.entries(space, prefix, after, limit).await?;
+        Ok(rows.into_iter().map(|row| (row.key.clone(), row.open(&keyring, space))).collect())
+    }
+
     /// The plain columns of a lease, its body empty: also where that does not open.
     ///
     /// # Errors

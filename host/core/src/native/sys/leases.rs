@@ -124,7 +124,7 @@ fn renew(ctx: Ctx<'_>) -> BoxFuture<'_, Result<Response>> {
         let id = lease_id(&ctx)?;
         let ledger = ctx.vault.ledger();
         let lease = ledger.active(id).await?.ok_or_else(|| Error::invalid("lease not found"))?;
-        let mount = ctx.vault.mounts.by_uuid(&lease.mount).ok_or_else(|| Error::invalid("lease not found"))?;
+        let mount = ctx.vault.mounts.find(&lease.mount)?.ok_or_else(|| Error::invalid("lease not found"))?;
         let (default_ttl, max_ttl) = mount.ttls(ctx.vault.system_ttls());
         let renewed = ledger.renew(id, ctx.seconds("increment"), default_ttl, max_ttl).await?;
         Ok(Response {

@@ -67,7 +67,9 @@ fn list_auth(ctx: Ctx<'_>) -> BoxFuture<'_, Result<Response>> {
 fn table(ctx: &Ctx<'_>, name: impl Fn(&MountEntry) -> Option<String>) -> Response {
     let mounts = ctx.vault.mounts.all();
     let data: Map<String, Value> = mounts.iter().filter_map(|m| Some((name(m)?, mount_info::info(m)))).collect();
-    Response { copy_to_top: true, ..Response::with_data(data) }
+    let warnings =
+        ctx.vault.mounts.damaged().map(|uuid| format!("a mount is not served: the record of {uuid} is damaged"));
+    Response { copy_to_top: true, warnings: warnings.collect(), ..Response::with_data(data) }
 }
 
 fn read_secret(ctx: Ctx<'_>) -> BoxFuture<'_, Result<Response>> {
