@@ -221,12 +221,8 @@ fn unsealed(vault: &Vault, sheet: &Sheet) -> Result<()> {
     let count = |auth: bool| u64::try_from(mounts.iter().filter(|m| m.is_auth() == auth).count()).unwrap_or(0);
     let rows = [(vec!["logical"], count(false)), (vec!["auth"], count(true))];
     sheet.gauges("vault_core_mount_table_num_entries", "Mounts.", &["type"], &rows)?;
-    let damaged = u32::try_from(vault.mounts.damaged().count()).unwrap_or(u32::MAX);
-    sheet.gauge(
-        "cofferdam_mounts_damaged",
-        "Mounts that are not served: their records are damaged.",
-        damaged.into(),
-    )?;
+    let unserved = u32::try_from(vault.mounts.unserved().len()).unwrap_or(u32::MAX);
+    sheet.gauge("cofferdam_mounts_unserved", "Mounts that are there and not served.", unserved.into())?;
     let events = vault.ledger().events();
     let rows: Vec<_> = events.into_iter().map(|(event, n)| (vec![event], n)).collect();
     sheet.counters("cofferdam_leases_total", "What became of leases since the unseal.", &["event"], &rows)?;

@@ -1,6 +1,6 @@
 //! The mount table: which engine answers which path.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use cofferdam_model::mount::MountView;
@@ -128,8 +128,9 @@ struct Table {
 pub(crate) struct Mounts {
     storage: Storage,
     table: RwLock<Arc<Table>>,
-    /// Uuids of those whose records do not open or do not read: they are there, and nobody is served.
-    damaged: BTreeSet<String>,
+    /// Those that are there and not served, by uuid, and why: their records do not open or do not read, or the path was
+    /// given to another one meanwhile.
+    unserved: BTreeMap<String, String>,
     /// One change at a time; a reader never waits for it.
     changing: tokio::sync::Mutex<()>,
 }
@@ -140,27 +141,32 @@ impl Mounts {
     /// # Errors
     /// Store trouble; a damaged record of one of the server's own mounts.
     pub(crate) async fn load(storage: Storage) -> Result<Self> {
-        let (mut table, mut damaged) = (Table::default(), BTreeSet::new());
+        let (mut table, mut unserved) = (Table::default(), BTreeMap::new());
         let mut after: Option<String> = None;
         loop {
             let page = storage.each_entry(spaces::MOUNTS, "", after.as_deref(), 1_000).await?;
             let Some((last, _)) = page.last() else { break };
             after = Some(last.clone());
             for (uuid, row) in page {
-                match row.and_then(|row| read(&row.value)) {
-                    Ok(mount) => table.put(mount),
-                    Err(error) => {
-                        tracing::error!(mount = uuid, %error, "a mount is not served: its record is damaged");
-                        damaged.insert(uuid);
+                let why = match row.and_then(|row| read(&row.value)) {
+                    Ok(mount) if !mount.draining && table.serving.contains_key(&mount.path) => {
+                        format!("another one is at {}; move that one, and seal and unseal", mount.path)
                     }
-                }
+                    Ok(mount) => {
+                        table.put(mount);
+                        continue;
+                    }
+                    Err(error) => format!("its record is damaged: {error}"),
+                };
+                tracing::error!("the mount {uuid} is not served: {why}");
+                unserved.insert(uuid, why);
             }
         }
         let has = |kind: &str| table.by_uuid.values().any(|mount| mount.kind == kind);
-        if let Some((path, ..)) = BUILTIN.iter().find(|(_, kind, _)| !damaged.is_empty() && !has(kind)) {
+        if let Some((path, ..)) = BUILTIN.iter().find(|(_, kind, _)| !unserved.is_empty() && !has(kind)) {
             return Err(Error::internal(format!("the record of {path} is damaged: restore the store from a backup")));
         }
-        Ok(Self { storage, table: RwLock::new(Arc::new(table)), damaged, changing: tokio::sync::Mutex::new(()) })
+        Ok(Self { storage, table: RwLock::new(Arc::new(table)), unserved, changing: tokio::sync::Mutex::new(()) })
     }
 
     fn table(&self) -> Arc<Table> {
@@ -194,17 +200,17 @@ impl Mounts {
     /// The mount of this uuid, serving or draining. None: there is none any more, and what is kept for it may go.
     ///
     /// # Errors
-    /// Unavailable where there is one whose record is damaged: what is kept for it stays.
+    /// Unavailable where there is one that is not served: what is kept for it stays.
     pub(crate) fn find(&self, uuid: &str) -> Result<Option<Arc<MountEntry>>> {
-        if self.damaged.contains(uuid) {
-            return Err(Error::unavailable(format!("the record of the mount {uuid} is damaged")));
+        match self.unserved.get(uuid) {
+            Some(why) => Err(Error::unavailable(format!("the mount {uuid} is not served: {why}"))),
+            None => Ok(self.by_uuid(uuid)),
         }
-        Ok(self.by_uuid(uuid))
     }
 
-    /// Uuids of mounts whose records are damaged.
-    pub(crate) fn damaged(&self) -> impl Iterator<Item = &str> {
-        self.damaged.iter().map(String::as_str)
+    /// Mounts that are there and not served, by uuid, and why.
+    pub(crate) const fn unserved(&self) -> &BTreeMap<String, String> {
+        &self.unserved
     }
 
     /// All serving mounts, sorted by path.

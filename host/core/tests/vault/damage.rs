@@ -100,6 +100,31 @@ async fn a_mount_whose_record_is_damaged_is_not_served_and_loses_nothing() {
 }
 
 #[tokio::test]
+async fn a_mount_whose_path_was_given_away_meanwhile_waits_for_it() {
+    let mut world = World::new().await;
+    world.mounted().await;
+    world.root(Update, "kv/data/a", json!({ "v": "old" })).await;
+    let old = world.uuid("kv/").await;
+    let whole = world.damage("host/mounts", &old).await;
+    world.restart().await;
+    world.root(Update, "sys/mounts/kv", json!({ "type": "kv" })).await;
+    world.root(Update, "kv/data/a", json!({ "v": "new" })).await;
+    let new = world.uuid("kv/").await;
+    world.put_raw("host/mounts", &old, whole).await;
+    world.restart().await;
+    // Which of the two is served does not matter; the other one is told of, and neither is lost.
+    let served = world.uuid("kv/").await;
+    let (other, value) = if served == old { (new, "new") } else { (old, "old") };
+    let mounts = world.ask(&world.root, Read, "sys/mounts", Value::Null).await.unwrap();
+    assert!(mounts.warnings.concat().contains(&other), "{:?}", mounts.warnings);
+    world.root(Update, "sys/remount", json!({ "from": "kv", "to": "moved" })).await;
+    world.restart().await;
+    assert_eq!(world.uuid("kv/").await, other);
+    assert_eq!(world.root(Read, "kv/data/a", Value::Null).await["v"], value);
+    assert_eq!(world.uuid("moved/").await, served);
+}
+
+#[tokio::test]
 async fn without_one_of_its_own_mounts_the_server_stays_sealed() {
     for (path, kind) in [("sys/", "sys"), ("cubbyhole/", "cubbyhole"), ("identity/", "identity")] {
         let world = World::new().await;

@@ -67,8 +67,8 @@ fn list_auth(ctx: Ctx<'_>) -> BoxFuture<'_, Result<Response>> {
 fn table(ctx: &Ctx<'_>, name: impl Fn(&MountEntry) -> Option<String>) -> Response {
     let mounts = ctx.vault.mounts.all();
     let data: Map<String, Value> = mounts.iter().filter_map(|m| Some((name(m)?, mount_info::info(m)))).collect();
-    let warnings =
-        ctx.vault.mounts.damaged().map(|uuid| format!("a mount is not served: the record of {uuid} is damaged"));
+    let unserved = ctx.vault.mounts.unserved().iter();
+    let warnings = unserved.map(|(uuid, why)| format!("the mount {uuid} is not served: {why}"));
     Response { copy_to_top: true, warnings: warnings.collect(), ..Response::with_data(data) }
 }
 
