@@ -8,7 +8,7 @@ use std::time::Duration;
 use cofferdam_model::engine::{self, Keeping};
 use cofferdam_model::view::{Changes, Version};
 use cofferdam_model::{Clock, Error, Response, Result, SecretText, Timestamp, ids};
-use cofferdam_storage::port::{Batch, Check, Op};
+use cofferdam_storage::port::{Batch, Check, Op, StoredEntry};
 use futures::StreamExt;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
@@ -75,9 +75,13 @@ pub(crate) async fn read(vault: &Vault, mount: &str, slot: &str) -> Result<Optio
 async fn find(storage: &cofferdam_storage::Storage, mount: &str, slot: &str) -> Result<Option<(Kept, Version)>> {
     let key = key(mount, slot);
     let Some(entry) = storage.entry(spaces::KEPT, &key).await? else { return Ok(None) };
+    parse(&entry).map(Some)
+}
+
+fn parse(entry: &StoredEntry) -> Result<(Kept, Version)> {
     let kept = serde_json::from_slice(&entry.value)
-        .map_err(|e| Error::internal(format!("the kept credential {key} does not read: {e}")))?;
-    Ok(Some((kept, entry.version)))
+        .map_err(|e| Error::internal(format!("the kept credential {} does not read: {e}", entry.key)))?;
+    Ok((kept, entry.version))
 }
 
 /// What an engine may know of it. Engines see the clock's time: when the next rotation is due is told in it.
@@ -219,10 +223,12 @@ async fn round(vault: &Arc<Vault>) -> Result<Duration> {
         let Some((last, _)) = page.last() else { break };
         after = Some(last.clone());
         for (key, row) in page {
-            let read = row.ok().and_then(|row| Some((serde_json::from_slice::<Kept>(&row.value).ok()?, row.version)));
-            let Some((kept, version)) = read else {
-                tracing::error!(row = key, "a kept credential does not read");
-                continue;
+            let (kept, version) = match row.and_then(|entry| parse(&entry)) {
+                Ok(read) => read,
+                Err(error) => {
+                    tracing::error!(row = key, %error, "a kept credential is left out");
+                    continue;
+                }
             };
             match vault.mounts.find(&kept.mount) {
                 Ok(Some(mount)) if kept.next_at <= now => due.push((mount, kept)),

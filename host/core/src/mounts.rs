@@ -163,7 +163,9 @@ impl Mounts {
             }
         }
         let has = |kind: &str| table.by_uuid.values().any(|mount| mount.kind == kind);
-        if let Some((path, ..)) = BUILTIN.iter().find(|(_, kind, _)| !unserved.is_empty() && !has(kind)) {
+        let missing = BUILTIN.iter().find(|(_, kind, _)| !has(kind));
+        // A store that is being initialized has none of them yet.
+        if let Some((path, ..)) = missing.filter(|_| !unserved.is_empty()) {
             return Err(Error::internal(format!("the record of {path} is damaged: restore the store from a backup")));
         }
         Ok(Self { storage, table: RwLock::new(Arc::new(table)), unserved, changing: tokio::sync::Mutex::new(()) })

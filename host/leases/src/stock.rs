@@ -128,11 +128,13 @@ impl Ledger {
     pub async fn stocked(&self, folder: &str, after: Option<&str>, limit: usize) -> Result<Vec<Stocked>> {
         let entries = self.storage.each_entry(STOCK, folder, after, limit).await?;
         let read = entries.into_iter().filter_map(|(key, row)| {
-            let found = row.ok().and_then(|row| serde_json::from_slice::<Entry>(&row.value).ok());
-            let Some(Entry { lease, data, made_at, conditions }) = found else {
-                tracing::error!(entry = key, "a stocked credential does not read");
-                return None;
-            };
+            let found = row.and_then(|row| {
+                serde_json::from_slice::<Entry>(&row.value)
+                    .map_err(|e| Error::internal(format!("it does not read: {e}")))
+            });
+            let found =
+                found.inspect_err(|error| tracing::error!(entry = key, %error, "a stocked credential is left out"));
+            let Entry { lease, data, made_at, conditions } = found.ok()?;
             Some(Stocked { key, lease, made_at, data: SecretText::new(data), conditions })
         });
         Ok(read.collect())

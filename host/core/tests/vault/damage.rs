@@ -75,6 +75,7 @@ async fn a_mount_whose_record_is_damaged_is_not_served_and_loses_nothing() {
     let mounts = world.ask(&world.root, Read, "sys/mounts", Value::Null).await.unwrap();
     assert!(mounts.warnings.concat().contains(&uuid), "{:?}", mounts.warnings);
     let renewal = world.ask(&world.root, Update, "sys/leases/renew", json!({ "lease_id": lease })).await;
+    assert_eq!(refused(renewal), ErrorKind::Unavailable);
     // All that works by itself has its turn.
     world.clock.advance_seconds(2 * DAY);
     tokio::time::sleep(Duration::from_millis(500)).await;
@@ -85,7 +86,6 @@ async fn a_mount_whose_record_is_damaged_is_not_served_and_loses_nothing() {
     }
     assert!(lost.is_empty(), "{lost:?}");
     assert_eq!(world.model.with(HOME, |s| s.users.clone()), users, "nobody can be asked, and nothing is forgotten");
-    assert_eq!(refused(renewal), ErrorKind::Unavailable);
 
     world.model.script("issuer apply", Act::Fault, 0);
     world.put_raw("host/mounts", &uuid, whole).await;
@@ -126,14 +126,14 @@ async fn a_mount_whose_path_was_given_away_meanwhile_waits_for_it() {
 
 #[tokio::test]
 async fn without_one_of_its_own_mounts_the_server_stays_sealed() {
-    for (path, kind) in [("sys/", "sys"), ("cubbyhole/", "cubbyhole"), ("identity/", "identity")] {
+    for path in ["sys/", "cubbyhole/", "identity/"] {
         let world = World::new().await;
         let uuid = world.uuid(path).await;
         world.damage("host/mounts", &uuid).await;
         world.root(Update, "sys/seal", json!({})).await;
         let unsealed = world.ask("", Update, "sys/unseal", json!({ "key": world.keys[0] })).await;
         let error = unsealed.expect_err("it must stay sealed");
-        assert!(error.to_string().contains(&format!("the record of {kind}")), "{error}");
+        assert!(error.to_string().contains(&format!("the record of {path} is damaged")), "{error}");
     }
 }
 
